@@ -1,0 +1,52 @@
+# Everything here works on a bare machine with Python 3.10+ and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+MODELS := .venv-models
+TORCH ?= torch==2.13.0
+
+.PHONY: help demo test lint types unit test-models evaluate clean
+
+help:
+	@echo "make demo         see a memory fill, in the terminal"
+	@echo "make test         lint, types and tests"
+	@echo "make test-models  the tests that need a real embedding model (installs torch)"
+	@echo "make evaluate LOCOMO=file.json   retrieval, languages and speed, as figures"
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group dev --editable .
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/memoryos demo
+
+test: lint types unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/pytest -n 2
+
+test-models:
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(MODELS)/bin/python -m pip install --quiet "$(TORCH)"
+	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[sentence-transformers]"
+	$(MODELS)/bin/pytest -m model
+
+evaluate: $(STAMP)
+	$(BIN)/memoryos evaluate dialogues tests/data/dialogues
+	$(if $(LOCOMO),$(BIN)/memoryos evaluate locomo $(LOCOMO))
+	$(BIN)/memoryos evaluate speed
+
+clean:
+	rm -rf $(VENV) $(MODELS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

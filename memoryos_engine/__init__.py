@@ -1,0 +1,122 @@
+"""MemoryOS: long-term memory for chat, in three tiers on Chroma.
+
+Importing this loads neither chromadb nor openai nor any framework; they are loaded when a
+store is opened or a model is made.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memoryos_engine.clock import ManualClock
+    from memoryos_engine.embedding import Embedder, HashingEmbedder
+    from memoryos_engine.errors import (
+        CallerError,
+        ChatModelError,
+        ClosedError,
+        ConsolidationError,
+        CorruptRecord,
+        EmbedderMismatch,
+        EmbeddingError,
+        InvalidInput,
+        MemoryOSError,
+        ModelError,
+        NotFound,
+        StoreError,
+        StoreLocked,
+    )
+    from memoryos_engine.heat import HeatWeights
+    from memoryos_engine.llm import ChatMessage, ChatModel, OpenAIChatModel, ScriptedChatModel
+    from memoryos_engine.memory import UserMemory
+    from memoryos_engine.records import (
+        DialoguePage,
+        KnowledgeEntry,
+        KnowledgeKind,
+        Owner,
+        Segment,
+        Tier,
+        UserProfile,
+    )
+    from memoryos_engine.reference import Memoryos
+    from memoryos_engine.retrieved import Explanation, RetrievedMemory
+    from memoryos_engine.settings import MemorySettings
+    from memoryos_engine.system import MemoryOS, MemoryStatus
+
+_HOMES = {
+    "clock": ("ManualClock",),
+    "embedding": ("Embedder", "HashingEmbedder"),
+    "errors": (
+        "CallerError",
+        "ChatModelError",
+        "ClosedError",
+        "ConsolidationError",
+        "CorruptRecord",
+        "EmbedderMismatch",
+        "EmbeddingError",
+        "InvalidInput",
+        "MemoryOSError",
+        "ModelError",
+        "NotFound",
+        "StoreError",
+        "StoreLocked",
+    ),
+    "heat": ("HeatWeights",),
+    "llm": ("ChatMessage", "ChatModel", "OpenAIChatModel", "ScriptedChatModel"),
+    "memory": ("UserMemory",),
+    "records": ("DialoguePage", "KnowledgeEntry", "KnowledgeKind", "Owner", "Segment", "Tier", "UserProfile"),
+    "reference": ("Memoryos",),
+    "retrieved": ("Explanation", "RetrievedMemory"),
+    "settings": ("MemorySettings",),
+    "system": ("MemoryOS", "MemoryStatus"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "CallerError",
+    "ChatMessage",
+    "ChatModel",
+    "ChatModelError",
+    "ClosedError",
+    "ConsolidationError",
+    "CorruptRecord",
+    "DialoguePage",
+    "Embedder",
+    "EmbedderMismatch",
+    "EmbeddingError",
+    "Explanation",
+    "HashingEmbedder",
+    "HeatWeights",
+    "InvalidInput",
+    "KnowledgeEntry",
+    "KnowledgeKind",
+    "ManualClock",
+    "MemoryOS",
+    "MemoryOSError",
+    "MemorySettings",
+    "MemoryStatus",
+    "Memoryos",
+    "ModelError",
+    "NotFound",
+    "OpenAIChatModel",
+    "Owner",
+    "RetrievedMemory",
+    "ScriptedChatModel",
+    "Segment",
+    "StoreError",
+    "StoreLocked",
+    "Tier",
+    "UserMemory",
+    "UserProfile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,98 @@
+"""Every error the engine raises, cut first by whose fault it is.
+
+    MemoryOSError
+    ├── CallerError               the caller's: change the call
+    │   ├── InvalidInput          a parameter is unusable (also a ValueError)
+    │   ├── NotFound              no such page or entry (also a LookupError)
+    │   └── ClosedError           the system was closed (also a RuntimeError)
+    ├── StoreError                the store's: the data could not be read or written
+    │   ├── StoreLocked           another process owns the path
+    │   ├── EmbedderMismatch      the store was made with another embedder
+    │   └── CorruptRecord         a stored record cannot be decoded
+    └── ModelError                the model's: it did not answer, or not usably
+        ├── ChatModelError        the chat model failed
+        ├── EmbeddingError        the embedder failed
+        └── ConsolidationError    background work failed; its pages stay pending
+
+A message always says what to do next. No message contains stored text.
+"""
+
+from __future__ import annotations
+
+
+class MemoryOSError(Exception):
+    """Root of the tree; catch this to catch whatever the engine raises on purpose."""
+
+
+class CallerError(MemoryOSError):
+    """The call cannot be served as it was made."""
+
+
+class InvalidInput(CallerError, ValueError):
+    """A parameter is unusable. Raised before any state changes.
+
+    Args:
+        parameter: name of the parameter as the caller wrote it.
+        problem: what is wrong with the value, without quoting the value.
+        fix: what to pass instead.
+    """
+
+    def __init__(self, parameter: str, problem: str, fix: str) -> None:
+        super().__init__(f"{parameter} {problem}. {fix}")
+        self.parameter = parameter
+        self.problem = problem
+        self.fix = fix
+
+    def under(self, parameter: str) -> InvalidInput:
+        """Return the same error for a parameter that the caller knows by another name."""
+        return InvalidInput(parameter, self.problem, self.fix)
+
+
+class NotFound(CallerError, LookupError):
+    """No record with this id belongs to this user."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(
+            f"no page or knowledge entry {record_id!r} belongs to this user; "
+            "memory.pages() and memory.knowledge() list what there is"
+        )
+        self.record_id = record_id
+
+
+class ClosedError(CallerError, RuntimeError):
+    """The MemoryOS system behind this call was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("this MemoryOS is closed; open a new one with MemoryOS(path=...)")
+
+
+class StoreError(MemoryOSError):
+    """The store could not be read or written. Nothing was reported as done."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns the path. Embedded Chroma is unsafe across processes."""
+
+
+class EmbedderMismatch(StoreError):
+    """The collection holds vectors of another embedder than the one given."""
+
+
+class CorruptRecord(StoreError):
+    """A stored record does not decode; it was left untouched."""
+
+
+class ModelError(MemoryOSError):
+    """A model did not answer, or not usably. Nothing it said was stored."""
+
+
+class ChatModelError(ModelError):
+    """The chat model failed or refused."""
+
+
+class EmbeddingError(ModelError):
+    """The embedder failed or returned vectors of the wrong shape."""
+
+
+class ConsolidationError(ModelError):
+    """Background work failed; the pages concerned stay pending and are tried again."""

@@ -1,0 +1,1 @@
+"""Figures: retrieval quality, languages and speed, each printed by a command."""

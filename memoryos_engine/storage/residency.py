@@ -1,0 +1,98 @@
+"""Which users are in memory: least recently used leaves first, under a byte budget.
+
+A set in use is pinned, so there is never more than one set of an owner. One user over the
+budget alone keeps coarser vectors, then none: slower, not wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from memoryos_engine.records import Owner
+from memoryos_engine.storage.chroma import ChromaStore
+from memoryos_engine.storage.resident import ResidentSet
+
+
+@dataclass(slots=True)
+class _Slot:
+    loading: threading.Lock = field(default_factory=threading.Lock)
+    resident: ResidentSet | None = None
+    pins: int = 0
+
+
+class ResidentSets:
+    """The resident sets of one store. Thread-safe.
+
+    Args:
+        store: where the records are.
+        dimension: length of the vectors.
+        budget: bytes all sets may take together.
+    """
+
+    def __init__(self, store: ChromaStore, *, dimension: int, budget: int) -> None:
+        self._store = store
+        self._dimension = dimension
+        self._budget = budget
+        self._slots: OrderedDict[Owner, _Slot] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def use(self, owner: Owner) -> Iterator[ResidentSet]:
+        """Give the owner's set, loaded if need be and fresh, and keep it in memory meanwhile.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        slot = self._pin(owner)
+        try:
+            with slot.loading:
+                resident = self._loaded(owner, slot)
+            yield resident
+        finally:
+            self._unpin(slot)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory all sets take, in bytes."""
+        with self._lock:
+            return self._total()
+
+    @property
+    def owners(self) -> list[Owner]:
+        """Owners in memory, least recently used first."""
+        with self._lock:
+            return list(self._slots)
+
+    def _pin(self, owner: Owner) -> _Slot:
+        with self._lock:
+            slot = self._slots.setdefault(owner, _Slot())
+            self._slots.move_to_end(owner)
+            slot.pins += 1
+            return slot
+
+    def _loaded(self, owner: Owner, slot: _Slot) -> ResidentSet:
+        if slot.resident is None:
+            slot.resident = ResidentSet(owner, self._store, dimension=self._dimension)
+        elif self._store.shared:
+            slot.resident.refresh()
+        return slot.resident
+
+    def _unpin(self, slot: _Slot) -> None:
+        with self._lock:
+            slot.pins -= 1
+            idle = [owner for owner, other in self._slots.items() if not other.pins]
+            while idle and len(self._slots) > 1 and self._total() > self._budget:
+                del self._slots[idle.pop(0)]
+            for other in self._slots.values():
+                self._coarsen(other)
+
+    def _coarsen(self, slot: _Slot) -> None:
+        while slot.resident and slot.resident.nbytes > self._budget and slot.resident.coarsen():
+            pass
+
+    def _total(self) -> int:
+        return sum(slot.resident.nbytes for slot in self._slots.values() if slot.resident)

@@ -1,0 +1,243 @@
+"""MemoryOS: one store, one embedder, one analyst, any number of users.
+
+This is where the parts are chosen and put together; nothing here decides what is
+remembered or found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from memoryos_engine.analysis.base import Analyst
+from memoryos_engine.analysis.extractive import ExtractiveAnalyst
+from memoryos_engine.checking import Finding, findings
+from memoryos_engine.clock import Clock, as_utc, system_clock
+from memoryos_engine.embedding.base import Embedder
+from memoryos_engine.embedding.hashing import HashingEmbedder
+from memoryos_engine.errors import ClosedError, InvalidInput, MemoryOSError
+from memoryos_engine.llm.base import ChatModel
+from memoryos_engine.memory import UserMemory
+from memoryos_engine.records import Owner
+from memoryos_engine.settings import MemorySettings, require_id
+from memoryos_engine.storage.opening import Storage, open_client, open_path
+from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.transfer import import_file
+from memoryos_engine.updater import Updater
+from memoryos_engine.visits import Visits, WaitingVisits
+from memoryos_engine.worker import JobFailure, Worker
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+DEFAULT_PATH = "./memoryos_data"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryStatus:
+    """How far the background work of one user is."""
+
+    pending: int
+    """Pages that left STM and wait for consolidation; every search finds them."""
+    failure: JobFailure | None
+    """Why the last try failed and when the next is; None if it did not."""
+
+
+class MemoryOS:
+    """Long-term memory for any number of users on one Chroma collection.
+
+    Args:
+        path: directory of an embedded store, made if missing; "./memoryos_data" by default.
+        client: a Chroma client to use instead of a path.
+        llm: chat model behind `get_response`; without one, answers quote memory.
+        embedder: turns text into vectors; by default one that needs no download.
+        settings: capacities, thresholds and limits.
+        analyst: reads pages and segments; by default the extractive one, which needs no model.
+        clock: returns the present as an aware datetime; for tests and replays.
+
+    Raises:
+        InvalidInput: path and client are both given, or a part is of the wrong kind.
+        StoreLocked: another process has the path open.
+        EmbedderMismatch: the store was made with another embedder.
+        StoreError: the store cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        client: ClientAPI | None = None,
+        llm: ChatModel | None = None,
+        embedder: Embedder | None = None,
+        settings: MemorySettings | None = None,
+        analyst: Analyst | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.settings = MemorySettings() if settings is None else settings
+        self.embedder = HashingEmbedder() if embedder is None else embedder
+        self.llm = llm
+        self._clock = clock
+        chosen = ExtractiveAnalyst() if analyst is None else analyst
+        _check_parts(self.settings, self.embedder, llm, chosen, clock)
+        self.updater = Updater(analyst=chosen, embedder=self.embedder, settings=self.settings, clock=self.clock)
+        self._storage = self._open(path, client)
+        self._worker = Worker(self._work, threads=self.settings.workers)
+        self._visits = WaitingVisits()
+        self._resumed: set[Owner] = set()
+        self._closed = False
+
+    def clock(self) -> datetime:
+        """Return the present in UTC, by the clock this system was given."""
+        return as_utc(self._clock(), "clock")
+
+    def memory(self, user_id: str, assistant_id: str = "assistant", session_id: str = "default") -> UserMemory:
+        """Return a handle on one user's memory. Cheap: nothing is read until it is used.
+
+        Args:
+            user_id: any non-empty text; opaque.
+            assistant_id: memory is private to the pair of user and assistant.
+            session_id: the conversation thread whose STM and chains the handle adds to.
+
+        Raises:
+            InvalidInput: an id is empty or no text.
+        """
+        self.require_open()
+        owner = Owner(user_id=require_id("user_id", user_id), assistant_id=require_id("assistant_id", assistant_id))
+        return UserMemory(self, owner, session_id=require_id("session_id", session_id))
+
+    def users(self) -> list[Owner]:
+        """Return every pair of user and assistant that has a memory, sorted."""
+        self.require_open()
+        return self._storage.store.owners()
+
+    def check(self) -> list[Finding]:
+        """Read the whole store and return what breaks an invariant; an empty list is a sound store."""
+        self.require_open()
+        return [finding for owner in self.users() for finding in findings(owner, self._storage.store)]
+
+    def import_memory(self, file: str | Path) -> UserMemory:
+        """Read a memory written by `export` into this store and return it.
+
+        Raises:
+            InvalidInput: the file is not an export, is damaged, or its user already has a memory here.
+        """
+        return import_file(self, Path(file))
+
+    def close(self) -> None:
+        """Finish running jobs and give the store back. What is pending is taken up at the next opening.
+
+        Raises:
+            StoreError: visits that waited could not be recorded; the store was given back all the same.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._worker.close()
+        try:
+            for owner in self._visits.owners():
+                with self._storage.residents.use(owner) as resident:
+                    self._record_visits(owner, resident)
+        finally:
+            self._storage.close()
+
+    def __enter__(self) -> MemoryOS:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what the handles use ---------------------------------------------------------
+
+    def require_open(self) -> None:
+        """Raise ClosedError if the system was closed."""
+        if self._closed:
+            raise ClosedError
+
+    @contextmanager
+    def resident(self, owner: Owner) -> Iterator[ResidentSet]:
+        """Give the owner's records; what a crash left pending is taken up the first time."""
+        self.require_open()
+        with self._storage.residents.use(owner) as resident:
+            if owner not in self._resumed:
+                self._resumed.add(owner)
+                if self.updater.pending(resident) or self.updater.due(resident):
+                    self._worker.schedule(owner, delay=0.0)
+            yield resident
+
+    def schedule(self, owner: Owner, *, at_once: bool) -> None:
+        """Have the owner's background work done soon, or when the owner has been quiet for a while."""
+        self._worker.schedule(owner, delay=0.0 if at_once else self.settings.consolidation_delay)
+
+    def visited(self, owner: Owner, segment_ids: list[str], entry_ids: list[str]) -> None:
+        """Have a retrieval counted in the background."""
+        if segment_ids or entry_ids:
+            self._visits.add(owner, Visits.one(segment_ids=segment_ids, entry_ids=entry_ids, at=self.clock()))
+            self.schedule(owner, at_once=False)
+
+    def flush(self, owner: Owner) -> None:
+        """Do the owner's background work now and raise what goes wrong."""
+        self.require_open()
+        self._worker.run_now(owner)
+
+    def status(self, owner: Owner) -> MemoryStatus:
+        """Return how far the owner's background work is."""
+        with self.resident(owner) as resident:
+            return MemoryStatus(pending=len(self.updater.pending(resident)), failure=self._worker.failure(owner))
+
+    def purge(self, owner: Owner) -> None:
+        """Delete everything of the owner and drop what was to be done for them."""
+        with self.resident(owner) as resident, resident.consolidating:
+            self._worker.forget(owner)
+            self._visits.take(owner)
+            resident.clear()
+
+    def _work(self, owner: Owner) -> None:
+        with self._storage.residents.use(owner) as resident:
+            self._record_visits(owner, resident)
+            while self.updater.consolidate(resident) and not self._closed:
+                pass
+            self.updater.promote(resident)
+
+    def _record_visits(self, owner: Owner, resident: ResidentSet) -> None:
+        visits = self._visits.take(owner)
+        if visits is None:
+            return
+        try:
+            self.updater.record(resident, visits)
+        except MemoryOSError:
+            self._visits.add(owner, visits)
+            raise
+
+    def _open(self, path: str | Path | None, client: ClientAPI | None) -> Storage:
+        options = {"collection_name": self.settings.collection_name, "budget": self.settings.resident_bytes}
+        if client is not None:
+            if path is not None:
+                raise InvalidInput("path", "and client are both given", "Pass one of them.")
+            return open_client(client, embedder=self.embedder, **options)  # type: ignore[arg-type]
+        if path is not None and (not isinstance(path, (str, Path)) or not str(path)):
+            raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
+        return open_path(DEFAULT_PATH if path is None else path, embedder=self.embedder, **options)  # type: ignore[arg-type]
+
+
+def _check_parts(settings: object, embedder: object, llm: object, analyst: object, clock: object) -> None:
+    """Raise InvalidInput for a part that could only fail later."""
+    if not isinstance(settings, MemorySettings):
+        raise InvalidInput("settings", f"is a {type(settings).__name__}", "Pass MemorySettings(...).")
+    if not (callable(getattr(embedder, "embed", None)) and hasattr(embedder, "name")):
+        fix = "Pass an embedder, for example memoryos_engine.embedding.minilm()."
+        raise InvalidInput("embedder", f"is a {type(embedder).__name__}, not an embedder", fix)
+    if llm is not None and not callable(getattr(llm, "complete", None)):
+        raise InvalidInput(
+            "llm", f"is a {type(llm).__name__}, not a chat model", 'Pass OpenAIChatModel("gpt-4o-mini").'
+        )
+    if not all(callable(getattr(analyst, step, None)) for step in ("consolidate", "summarise", "promote")):
+        raise InvalidInput("analyst", f"is a {type(analyst).__name__}, not an analyst", "Pass ExtractiveAnalyst().")
+    if not callable(clock):
+        raise InvalidInput("clock", f"is a {type(clock).__name__}", "Pass a function that returns a datetime.")

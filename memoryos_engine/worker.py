@@ -1,0 +1,172 @@
+"""Runs background jobs: bounded threads, one job per owner at a time, retries with backoff.
+
+The worker knows when to run, not what: it is given one function of an owner. What is due
+is derived from the store, so a job that is lost with the process is found again at the
+next opening, and running one once too often changes nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from memoryos_engine.records import Owner
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY = 1.0
+"""Seconds before a failed job runs again; doubled with each failure."""
+LONGEST_DELAY = 10
+"""How many times its delay a job can be put off by being scheduled again."""
+LAST_RETRY = 300.0
+"""Most seconds between two tries."""
+PATIENCE = 5.0
+"""Seconds that closing waits for running jobs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobFailure:
+    """Why an owner's job failed last, how often in a row, and when it runs again."""
+
+    error: Exception
+    attempts: int
+    retry_in: float
+    """Seconds from now; 0.0 when it is due."""
+
+
+class Worker:
+    """A pool of daemon threads that start with the first job.
+
+    Args:
+        run: does the work of one owner; what it raises is reported, and the job runs again.
+        threads: most jobs at a time.
+    """
+
+    def __init__(self, run: Callable[[Owner], None], *, threads: int) -> None:
+        self._run = run
+        self._limit = threads
+        self._threads: list[threading.Thread] = []
+        self._due: dict[Owner, float] = {}
+        self._asked: dict[Owner, float] = {}
+        self._running: set[Owner] = set()
+        self._failures: dict[Owner, tuple[Exception, int]] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        _live.add(self)
+
+    def schedule(self, owner: Owner, *, delay: float) -> None:
+        """Have the owner's job run in `delay` seconds.
+
+        A later call puts it off, but not for ever: a busy owner's work gets done too. A
+        failed job keeps its backoff.
+        """
+        with self._changed:
+            if self._closed or owner in self._failures:
+                return
+            now = time.monotonic()
+            first = self._asked.setdefault(owner, now)
+            self._due[owner] = min(now + delay, first + LONGEST_DELAY * delay)
+            self._start()
+            self._changed.notify()
+
+    def run_now(self, owner: Owner) -> None:
+        """Do the owner's job in this thread and raise what goes wrong."""
+        with self._changed:
+            self._due.pop(owner, None)
+            self._asked.pop(owner, None)
+        try:
+            self._run(owner)
+        except Exception as error:
+            self._failed(owner, error)
+            raise
+        self._succeeded(owner)
+
+    def forget(self, owner: Owner) -> None:
+        """Drop what is scheduled or known of the owner."""
+        with self._changed:
+            self._due.pop(owner, None)
+            self._asked.pop(owner, None)
+            self._failures.pop(owner, None)
+
+    def failure(self, owner: Owner) -> JobFailure | None:
+        """Return why the owner's job failed, or None if it did not."""
+        with self._changed:
+            if owner not in self._failures:
+                return None
+            error, attempts = self._failures[owner]
+            retry_in = max(0.0, self._due.get(owner, 0.0) - time.monotonic())
+        return JobFailure(error=error, attempts=attempts, retry_in=retry_in)
+
+    def close(self) -> None:
+        """Stop taking jobs and wait for the running ones; what is left stays due in the store."""
+        with self._changed:
+            self._closed = True
+            self._due.clear()
+            self._changed.notify_all()
+        deadline = time.monotonic() + PATIENCE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _start(self) -> None:
+        if len(self._threads) < self._limit:
+            name = f"memoryos-worker-{len(self._threads)}"
+            thread = threading.Thread(target=self._loop, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _loop(self) -> None:
+        while (owner := self._next()) is not None:
+            try:
+                self._run(owner)
+            except Exception as error:  # noqa: BLE001 - the outer edge of a thread: nothing above could report it
+                self._failed(owner, error)
+            else:
+                self._succeeded(owner)
+            with self._changed:
+                self._running.discard(owner)
+                self._changed.notify_all()
+
+    def _next(self) -> Owner | None:
+        """Wait for a due job whose owner has none running; None when closed."""
+        with self._changed:
+            while not self._closed:
+                ready = [(due, owner) for owner, due in self._due.items() if owner not in self._running]
+                due, owner = min(ready, key=lambda job: job[0], default=(float("inf"), None))
+                if owner is not None and due <= time.monotonic():
+                    del self._due[owner]
+                    self._asked.pop(owner, None)
+                    self._running.add(owner)
+                    return owner
+                self._changed.wait(None if owner is None else due - time.monotonic())
+            return None
+
+    def _failed(self, owner: Owner, error: Exception) -> None:
+        with self._changed:
+            attempts = self._failures[owner][1] + 1 if owner in self._failures else 1
+            self._failures[owner] = (error, attempts)
+            if not self._closed:
+                self._due[owner] = time.monotonic() + min(LAST_RETRY, FIRST_RETRY * 2 ** (attempts - 1))
+                self._start()
+                self._changed.notify()
+        logger.warning("background work failed (%s, attempt %d); it is tried again", type(error).__name__, attempts)
+
+    def _succeeded(self, owner: Owner) -> None:
+        with self._changed:
+            self._failures.pop(owner, None)
+
+
+_live: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for worker in list(_live):
+        worker.close()
+
+
+# Threads must not be inside Chroma's native code while the interpreter goes down.
+atexit.register(_close_all)
