@@ -72,7 +72,7 @@ class Plan:
         known = [self.page(page) for page in self._pages_of(segment_id)]
         seen = {page.id for page in known}
         new = [page for page in self._pages.values() if page.segment_id == segment_id and page.id not in seen]
-        return known + new
+        return sorted(known + new, key=lambda page: (page.sequence, page.id))
 
     # -- consolidation --------------------------------------------------------------
 

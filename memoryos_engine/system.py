@@ -20,13 +20,15 @@ from memoryos_engine.checking import Finding, findings
 from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
-from memoryos_engine.errors import ClosedError, InvalidInput, MemoryOSError
+from memoryos_engine.errors import ClosedError, InvalidInput, MemoryOSError, StoreError
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.records import Owner
 from memoryos_engine.settings import MemorySettings, require_id
+from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.storage.vacuum import vacuum
 from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import Visits, WaitingVisits
@@ -85,6 +87,7 @@ class MemoryOS:
         chosen = ExtractiveAnalyst() if analyst is None else analyst
         _check_parts(self.settings, self.embedder, llm, chosen, clock)
         self.updater = Updater(analyst=chosen, embedder=self.embedder, settings=self.settings, clock=self.clock)
+        self._path, self._client = path, client
         self._storage = self._open(path, client)
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._visits = WaitingVisits()
@@ -127,6 +130,29 @@ class MemoryOS:
             InvalidInput: the file is not an export, is damaged, or its user already has a memory here.
         """
         return import_file(self, Path(file))
+
+    def vacuum(self) -> None:
+        """Leave no byte of deleted text in the files of the store, then open it again.
+
+        No other thread may use this system meanwhile, and no other MemoryOS the path.
+
+        Raises:
+            InvalidInput: the store is behind a client; vacuum it where its server runs.
+            StoreError: it could not be done; nothing is lost.
+        """
+        self.require_open()
+        if self._client is not None:
+            raise InvalidInput("client", "is not a path", "Stop its server and run: chroma vacuum --path DIR --force")
+        directory = Path(DEFAULT_PATH if self._path is None else self._path).resolve()
+        if self._storage.users > 1:
+            raise StoreError(f"another MemoryOS of this process has {str(directory)!r} open; close it first")
+        self.close()
+        lock = PathLock(directory)
+        try:
+            vacuum(directory, collection_name=self.settings.collection_name, dimension=self.embedder.dimension)
+        finally:
+            lock.release()
+            self._reopen()
 
     def close(self) -> None:
         """Finish running jobs and give the store back. What is pending is taken up at the next opening.
@@ -204,6 +230,12 @@ class MemoryOS:
             while self.updater.consolidate(resident) and not self._closed:
                 pass
             self.updater.promote(resident)
+
+    def _reopen(self) -> None:
+        self._storage = self._open(self._path, self._client)
+        self._worker = Worker(self._work, threads=self.settings.workers)
+        self._resumed.clear()
+        self._closed = False
 
     def _record_visits(self, owner: Owner, resident: ResidentSet) -> None:
         visits = self._visits.take(owner)

@@ -63,12 +63,10 @@ def test_the_seed_example_answers_in_persian_from_memory(tmp_path: Path) -> None
 )
 def test_every_command_of_the_readme_is_one_that_exists(command: str) -> None:
     words = command.split()
-    name = words[1] if words[1] != "evaluate" else " ".join(words[1:3])
+    name = words[1:3] if words[1] == "evaluate" else words[1:2]
     done = subprocess.run(
-        [sys.executable, "-m", "memoryos_engine.cli", *name.split(), "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-m", "memoryos_engine", *name, "--help"], capture_output=True, text=True, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+    assert f"memoryos_engine {' '.join(name)}" in done.stdout

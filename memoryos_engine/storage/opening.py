@@ -7,7 +7,9 @@ writes and the path is locked once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,15 +143,24 @@ def _kept(storage: Storage) -> Storage:
 def _collection(client: ClientAPI, name: str, embedder: Embedder) -> Collection:
     made = {"memoryos_schema": SCHEMA, "memoryos_embedder": embedder.name, "memoryos_dimension": embedder.dimension}
     try:
-        collection = client.get_or_create_collection(
-            name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}, metadata=made
-        )
+        with without_legacy_warning():
+            collection = client.get_or_create_collection(
+                name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}, metadata=made
+            )
     except MemoryOSError:
         raise
     except Exception as error:
         raise StoreError(f"the collection {name!r} cannot be opened ({type(error).__name__}: {error})") from error
     _check(collection, embedder)
     return collection
+
+
+@contextmanager
+def without_legacy_warning() -> Iterator[None]:
+    """Keep Chroma quiet about a collection without an embedding function whose settings were changed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="legacy embedding function config")
+        yield
 
 
 def _check(collection: Collection, embedder: Embedder) -> None:

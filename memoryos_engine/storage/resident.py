@@ -50,6 +50,7 @@ class ResidentSet:
         self.epoch = 0
         """Changes whenever records may have vanished, so that an older plan can be told."""
         self.head = Head()
+        self._raised = False
         self._store = store
         self._dimension = dimension
         self._precision: Precision = "float32"
@@ -93,9 +94,7 @@ class ResidentSet:
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
             rows = self._encoded(changes, vectors)
-            self.head = self._store.commit(
-                self.owner, rows, next_sequence=self._next_sequence(changes), forgotten=changes.forgotten
-            )
+            self._write(rows, changes)
             with self.reading:
                 self._apply(changes, vectors, forgotten)
 
@@ -146,7 +145,7 @@ class ResidentSet:
                 head, rows = self._store.load(self.owner)
             records = self._adopted(rows, head.next_sequence)
             with self.reading:
-                self.records, self.head = records, head
+                self.records, self.head, self._raised = records, head, False
                 self.epoch += 1
 
     # -- loading ------------------------------------------------------------------
@@ -181,6 +180,21 @@ class ResidentSet:
 
     def _next_sequence(self, changes: Changes) -> int:
         return max([self.records.next_sequence, *(page.sequence + 1 for page in changes.pages)])
+
+    def _write(self, rows: Sequence[Row], changes: Changes) -> None:
+        """Raise the head with what others may have to notice.
+
+        A store that this process owns has no other readers until it is closed; whoever
+        reads it then sees the head that the first commit of this process raised. What was
+        forgotten raises it too, because the next sequence no longer follows from the pages.
+        """
+        if self._raised and not changes.forgotten and not self._store.shared and len(rows) < self._store.max_batch:
+            self._store.append(self.owner, rows)
+            return
+        self.head = self._store.commit(
+            self.owner, rows, next_sequence=self._next_sequence(changes), forgotten=changes.forgotten
+        )
+        self._raised = True
 
     # -- applying -----------------------------------------------------------------
 

@@ -154,6 +154,7 @@ def test_pages_are_consolidated_in_the_order_they_left_short_term_memory(open_sy
             memory.flush()
     memory.flush()
     assert sum(analyst.said("consolidate"), ()) == ("#a desk 1", "#a phone 0")
+    assert [segment.summary for segment in memory.segments()] == ["#a phone 0 | #a desk 1"]
 
 
 @pytest.mark.parametrize("method", ["consolidate", "summarise"])

@@ -6,6 +6,7 @@ after every step, whatever failed, closed, shrank or was asked in between.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -67,6 +68,17 @@ capacities = st.fixed_dictionaries(
         "heat_threshold": st.sampled_from((0.0, 2.5, 5.0)),
     }
 )
+
+EXAMPLES = os.environ.get("MEMORYOS_EXAMPLES")
+EXPLORING = settings(
+    max_examples=int(EXAMPLES or 20),
+    derandomize=EXAMPLES is None,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+)
+"""The same few histories every time; MEMORYOS_EXAMPLES=500 looks for new ones."""
 
 
 class FlakyEmbedder(HashingEmbedder):
@@ -315,9 +327,7 @@ def _shifted(moment: datetime, ago: int) -> datetime:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestHistories.settings = settings(EXPLORING, stateful_step_count=25)
 
 
 # -- invariant 8 ---------------------------------------------------------------------------------
@@ -391,15 +401,9 @@ def replayed(history: list[Step], options: dict, *, batch_size: int = 64, reopen
 
 
 PARTS = ("pages", "segments", "knowledge", "heats", "tiers", "what is found", "what was found on the way")
-REPLAYS = settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
-)
 
 
-@REPLAYS
+@EXPLORING
 @given(history=steps, options=capacities)
 def test_the_same_history_at_the_same_times_makes_the_same_memory(history, options):
     """Invariant 8: nothing depends on chance, on the process or on the directory."""
@@ -408,7 +412,7 @@ def test_the_same_history_at_the_same_times_makes_the_same_memory(history, optio
         assert one == other, name
 
 
-@REPLAYS
+@EXPLORING
 @given(history=steps, options=capacities, batch_size=st.sampled_from((1, 2, 5)), reopen_after=st.integers(0, 13))
 def test_when_the_background_work_was_done_does_not_matter(history, options, batch_size, reopen_after):
     """Invariant 8: other batches, other flushes and a restart in between make the same memory.

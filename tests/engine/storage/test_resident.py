@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from memoryos_engine.changes import Changes
 from memoryos_engine.checking import findings
 from memoryos_engine.errors import CorruptRecord, StoreError
+from memoryos_engine.long_term import without_sources
 from memoryos_engine.mid_term import open_segment, with_page
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
 from memoryos_engine.storage.chroma import Head
@@ -125,7 +126,9 @@ class Story:
         rest = [other for other in self.resident.records.pages_of(page.segment_id or "") if other.id != page.id]
         gone = (page.id, page.segment_id) if page.segment_id and not rest else (page.id,)
         segments = (self.resident.records.segments[page.segment_id],) if page.segment_id and rest else ()
-        self.resident.commit(Changes(segments=segments, forgotten=gone))
+        known = self.resident.records.knowledge.values()
+        entries = tuple(without_sources(entry, [page.id]) for entry in known if page.id in entry.source_page_ids)
+        self.resident.commit(Changes(segments=segments, knowledge=entries, forgotten=gone))
 
     def _pick(self, number: int) -> Segment | None:
         states = self.resident.records.live_states()
