@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STORE_FILE = "chroma.sqlite3"
 
 
+LISTED = 5
+"""Users named in an error."""
 app = typer.Typer(
     name="memoryos",
     help="Long-term memory for chat, in three tiers on Chroma.",
@@ -178,9 +180,18 @@ def purge(
         memory = known(system, user, assistant)
         if not yes:
             name = stored(f"{user} with {assistant}").plain
-            typer.confirm(f"Delete all {len(memory.pages())} pages of {name}, for good?", abort=True)
+            typer.confirm(f"Delete all {len(memory.pages())} pages of {name}?", abort=True)
         memory.purge()
     console().print(stored(f"Nothing of {user} with {assistant} is remembered any more."))
+    console().print("Its bytes leave the files of the store with: memoryos vacuum", style="dim")
+
+
+@app.command()
+def vacuum(path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_EMBEDDER) -> None:
+    """Leave no byte of deleted text in the files of the store."""
+    with opened(path, embedder) as system:
+        system.vacuum()
+    console().print("Done: the files hold what is remembered and nothing else.")
 
 
 @app.command("export")
@@ -204,6 +215,8 @@ def import_(
     embedder: EmbedderOption = DEFAULT_EMBEDDER,
 ) -> None:
     """Read an exported memory into this store."""
+    if not file.is_file():
+        raise InvalidInput("FILE", "does not exist", "Pass a file made by: memoryos export FILE")
     with opened(path, embedder, new=True) as system:
         memory = system.import_memory(file)
         line = f"Read {len(memory.pages())} pages of {memory.owner.user_id} with {memory.owner.assistant_id}"
@@ -217,9 +230,15 @@ def known(system: MemoryOS, user: str, assistant: str, session: str = DEFAULT_SE
         InvalidInput: nobody of this name has.
     """
     memory = system.memory(user, assistant, session)
-    if memory.owner not in system.users():
-        raise InvalidInput("--user", "has no memory here", "List who has with: memoryos users")
-    return memory
+    owners = system.users()
+    if memory.owner in owners:
+        return memory
+    others = [owner.assistant_id for owner in owners if owner.user_id == user]
+    if others:
+        fix = f"Pass --assistant with one of: {', '.join(others)}."
+        raise InvalidInput("--assistant", f"{assistant} has no memory of {user} here", fix)
+    here = ", ".join(dict.fromkeys(owner.user_id for owner in owners[:LISTED])) or "nobody yet"
+    raise InvalidInput("--user", f"{user} has no memory here", f"Who has: {here}.")
 
 
 def main() -> None:

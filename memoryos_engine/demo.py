@@ -57,7 +57,7 @@ def run_demo(path: Path | None, *, screen: Console) -> None:
     """Play the demo on `screen`, in a folder that is deleted afterwards or in `path`.
 
     Raises:
-        InvalidInput: `path` holds the memory of an earlier demo.
+        InvalidInput: `path` holds memories of the demo's people already.
         StoreError: `path` cannot be used.
     """
     with ExitStack() as stack:
@@ -74,7 +74,7 @@ def run_demo(path: Path | None, *, screen: Console) -> None:
 
 def _require_unused(system: MemoryOS) -> None:
     if {SEED_USER, PERSON} & {owner.user_id for owner in system.users()}:
-        raise InvalidInput("--path", "holds the memory of an earlier demo", "Pass another directory.")
+        raise InvalidInput("--path", f"already holds memories of {SEED_USER} or {PERSON}", "Pass a new directory.")
 
 
 def _first_memory(memory: UserMemory, screen: Console) -> None:
@@ -91,7 +91,8 @@ def _months(memory: UserMemory, clock: ManualClock, screen: Console) -> None:
     show_title(
         "2  Five months with Lena",
         "Pages leave short-term memory for segments of one topic. Looking a segment up and adding to it make it hot; "
-        "above 5 it is promoted: facts are learned from it.",
+        "above 5 it is promoted: facts are learned from it. Here three pages are looked up before every answer, and "
+        "theta is 0.2 instead of the paper's 0.6, because the lines are short.",
         screen,
     )
     for evening in EVENINGS:

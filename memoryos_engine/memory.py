@@ -16,6 +16,7 @@ from memoryos_engine.embedding.base import unit_rows
 from memoryos_engine.errors import InvalidInput
 from memoryos_engine.intake import Content, arrived, checked_content
 from memoryos_engine.long_term import held_at, user_profile
+from memoryos_engine.mid_term import opening
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment, Tier, UserProfile
 from memoryos_engine.retrieval import Request, retrieve
 from memoryos_engine.retrieved import RetrievedMemory
@@ -186,7 +187,7 @@ class UserMemory:
     def segments(self) -> list[Segment]:
         """Return every segment in order of opening, archived ones last."""
         with self._system.resident(self.owner) as resident, resident.reading:
-            return sorted(resident.records.segments.values(), key=lambda segment: segment.archived)
+            return sorted(resident.records.segments.values(), key=lambda each: (each.archived, *opening(each)))
 
     def heats(self) -> dict[str, float]:
         """Return the heat of each resident segment at this moment (Eq. 4), hottest first."""

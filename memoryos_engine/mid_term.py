@@ -135,8 +135,9 @@ class MidTermDraft:
         scores = np.round(
             cosines + [jaccard(self._states[row].segment.keywords, page.keywords) for row in self._rows], 6
         )
-        winner = int(np.argmax(scores))
-        return self._rows[winner], float(scores[winner])
+        best = np.flatnonzero(scores == scores.max())
+        winner = min((self._rows[place] for place in best), key=lambda key: opening(self._states[key].segment))
+        return winner, float(scores.max())
 
     def place(self, page: DialoguePage, vector: Vector) -> SegmentState:
         """Put the page in its best segment when F exceeds theta, else in a new one."""
@@ -168,4 +169,11 @@ class MidTermDraft:
     def coldest(self, now: datetime, weights: HeatWeights, *, spare: str) -> str:
         """Return the segment of lowest heat other than `spare`; the older one where heats are equal."""
         others = [state for key, state in self._states.items() if key != spare]
-        return min(others, key=lambda state: (state.heat(now, weights), state.last_active_at)).segment.id
+        return min(
+            others, key=lambda state: (state.heat(now, weights), state.last_active_at, *opening(state.segment))
+        ).segment.id
+
+
+def opening(segment: Segment) -> tuple[int, str]:
+    """Return the key that sorts segments by opening."""
+    return segment.sequence, segment.id

@@ -101,7 +101,7 @@ def pages_table(pages: Sequence[DialoguePage], explanations: Mapping[str, Explan
     best = max((page.score or 0.0 for page in pages), default=0.0) or 1.0
     for page in pages:
         score = page.score or 0.0
-        shown = Text(f"{bar(score / best)} {score:.2f}", style="cyan")
+        shown = Text(f"{bar(score / max(1.0, best))} {score:.2f}", style="cyan")
         made.add_row(f"{page.timestamp:%Y-%m-%d}", shown, page_lines(page, reason(explanations.get(page.id))))
     return made
 

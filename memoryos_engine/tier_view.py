@@ -55,7 +55,9 @@ def heat_line(segment: Segment, heat: float, pages: int, *, threshold: float, ho
 
 
 def interval(entry: KnowledgeEntry) -> str:
-    """Return since when and until when a fact held: "2024-01-02 → now"."""
+    """Return since when and until when a fact held, or when a free one was said: "2024-01-02 → now"."""
+    if not entry.attribute:
+        return f"said {entry.said_at:%Y-%m-%d}"
     return f"{entry.said_at:%Y-%m-%d} → " + (f"{entry.valid_until:%Y-%m-%d}" if entry.valid_until else "now")
 
 

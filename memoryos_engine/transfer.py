@@ -49,8 +49,9 @@ def import_turns(memory: UserMemory, system: MemoryOS, turns: Iterable[Mapping[s
             batch.append(_content(turn, memory, system))
         except InvalidInput as error:
             count += _add(memory, batch)
+            problem = f"is unusable: {error.parameter} {error.problem}"
             fix = f"{error.fix} The {count} turns before it are stored."
-            raise InvalidInput(f"turns[{position}]", f"is unusable: {error}", fix) from error
+            raise InvalidInput(f"turns[{position}]", problem, fix) from error
         if len(batch) == BATCH:
             count += _add(memory, batch)
     return count + _add(memory, batch)
@@ -63,7 +64,12 @@ def export_memory(memory: UserMemory, system: MemoryOS, file: Path) -> int:
     lines = [_line({"memoryos_export": VERSION, **owner_metadata(memory.owner)})]
     lines += [_line(_record(row)) for row in rows]
     digest = hashlib.sha256("".join(lines).encode()).hexdigest()
-    file.write_bytes("".join([*lines, _line({"records": len(rows), "sha256": digest})]).encode())
+    try:
+        file.write_bytes("".join([*lines, _line({"records": len(rows), "sha256": digest})]).encode())
+    except OSError as error:
+        raise InvalidInput(
+            "file", f"cannot be written ({error.strerror})", "Pass a path in a folder that exists."
+        ) from error
     return len(rows)
 
 

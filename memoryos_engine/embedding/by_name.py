@@ -26,10 +26,11 @@ def embedder_by_name(name: str) -> Embedder:
         EmbeddingError: its model could not be loaded.
     """
     require_id("embedder", name)
-    if name == "hashing":
+    if name == "hashing" or name.startswith("hashing-v1-"):
         from memoryos_engine.embedding.hashing import HashingEmbedder
 
-        return HashingEmbedder()
+        dimension = name.rpartition("-")[2]
+        return HashingEmbedder(int(dimension)) if dimension.isdecimal() else HashingEmbedder()
     if name.startswith("text-embedding-"):
         from memoryos_engine.embedding.openai import OpenAIEmbedder
 
@@ -44,4 +45,4 @@ def _sentence_transformer(name: str) -> Embedder:
         return minilm()
     if "/" in name or Path(name).is_dir():
         return SentenceTransformerEmbedder(name)
-    raise InvalidInput("embedder", "names no embedder", _FIX)
+    raise InvalidInput("embedder", f"{name[:80]!r} names no embedder", _FIX)

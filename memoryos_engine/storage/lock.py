@@ -40,8 +40,8 @@ class PathLock:
             self._lock = FileLock(path / LOCK_NAME, timeout=PATIENCE, thread_local=False)
             self._lock.acquire()
             self._write_note()
-        except Timeout as error:
-            raise StoreLocked(self._complaint()) from error
+        except Timeout:
+            raise StoreLocked(self._complaint()) from None
         except OSError as error:
             raise StoreError(
                 f"the directory {str(path)!r} cannot be used ({error.strerror}); pass another path"
@@ -53,7 +53,11 @@ class PathLock:
         self._lock.release()
 
     def _write_note(self) -> None:
-        note = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(timezone.utc).isoformat()}
+        note = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
         (self._path / NOTE_NAME).write_text(json.dumps(note), encoding="utf-8")
 
     def _complaint(self) -> str:

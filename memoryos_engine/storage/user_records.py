@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.lexical import tokenize
-from memoryos_engine.mid_term import SegmentState, keyword_weights
+from memoryos_engine.mid_term import SegmentState, keyword_weights, opening
 from memoryos_engine.page_index import PageIndex, Precision
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment
 from memoryos_engine.short_term import hand_over, live_sessions
@@ -119,7 +119,8 @@ class UserRecords:
 
     def live_states(self) -> list[SegmentState]:
         """Return the segments of mid-term memory, those not archived, in order of opening."""
-        return [self.state(segment.id) for segment in self.segments.values() if not segment.archived]
+        live = [segment for segment in self.segments.values() if not segment.archived]
+        return [self.state(segment.id) for segment in sorted(live, key=opening)]
 
     def state(self, segment_id: str) -> SegmentState:
         """Return a segment with its derived counts."""

@@ -158,12 +158,12 @@ def test_a_memory_moves_to_another_store_by_a_file(store: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("recall", "heron", "--user", "nobody"), "--user has no memory here"),
+        (("recall", "heron", "--user", "nobody"), "--user nobody has no memory here"),
         (("recall", ""), "query is empty"),
         (("add", "x", "--timestamp", "yesterday"), "timestamp is not a time"),
         (("forget", "page_0"), "no page or knowledge entry 'page_0'"),
-        (("import", "missing.jsonl"), "file cannot be read"),
-        (("recall", "heron", "--embedder", "nonesuch"), "embedder names no embedder"),
+        (("import", "missing.jsonl"), "FILE does not exist"),
+        (("recall", "heron", "--embedder", "nonesuch"), "embedder 'nonesuch' names no embedder"),
     ],
 )
 def test_a_fault_of_the_caller_is_one_line_and_status_2(store: Path, command: tuple[str, ...], message: str) -> None:
@@ -189,10 +189,10 @@ def test_a_fault_of_the_store_is_one_line_and_status_1(store: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_a_file_that_cannot_be_written_is_one_line_and_status_1(store: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_one_line_and_status_2(store: Path, tmp_path: Path) -> None:
     filled(store, pages=1)
-    result = run("export", str(tmp_path / "no folder" / "memory.jsonl"), status=1)
-    assert result.stderr.startswith("No such file or directory: ")
+    result = run("export", str(tmp_path / "no folder" / "memory.jsonl"), status=2)
+    assert result.stderr.startswith("file cannot be written (No such file or directory)")
 
 
 def test_help_loads_neither_chroma_nor_numpy() -> None:

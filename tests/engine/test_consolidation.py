@@ -157,6 +157,20 @@ def test_pages_are_consolidated_in_the_order_they_left_short_term_memory(open_sy
     assert [segment.summary for segment in memory.segments()] == ["#a phone 0 | #a desk 1"]
 
 
+def test_segments_keep_their_order_over_a_reopening(open_system, analyst, embedder):
+    """Invariant 8: the order decides ties of F, so it is the same in a process and after a load."""
+    options = {"short_term_capacity": 3, "similarity_threshold": 2.0, "embedder": embedder, "analyst": analyst}
+    first = open_system(**options)
+    memory = first.memory("tom")
+    for session, number in (("phone", 0), ("desk", 1), ("desk", 2), ("desk", 3), ("phone", 4), ("phone", 5)):
+        memory.in_session(session).add_memory(f"#a {session} {number}")
+    memory.flush()
+    before = memory.segments()
+    first.close()
+    assert len(before) == 2
+    assert open_system(**options).memory("tom").segments() == before
+
+
 @pytest.mark.parametrize("method", ["consolidate", "summarise"])
 def test_a_failing_analyst_leaves_pages_pending_and_says_so(memory, analyst, method):
     """Invariant 3: a failure marks no work as done; status() reports it and the next try succeeds."""

@@ -87,5 +87,5 @@ def test_a_kept_demo_can_be_opened_and_is_not_played_twice_into_one_store(tmp_pa
     with MemoryOS(tmp_path / "store") as system:
         pages = {owner.user_id: len(system.memory(owner.user_id).pages()) for owner in system.users()}
     assert pages == {"lena": 53, "tom": 1}
-    with pytest.raises(InvalidInput, match="earlier demo"):
+    with pytest.raises(InvalidInput, match="already holds memories"):
         run_demo(tmp_path / "store", screen=screen)

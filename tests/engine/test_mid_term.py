@@ -26,9 +26,16 @@ def page(name: str = "p", keywords: tuple[str, ...] = (), at: datetime = NOON) -
 
 
 def state(
-    name: str, *, keywords: tuple[str, ...] = (), direction=(1.0, 0.0), at: datetime = NOON, visits=0, interactions=1
+    name: str,
+    *,
+    keywords: tuple[str, ...] = (),
+    direction=(1.0, 0.0),
+    at: datetime = NOON,
+    visits=0,
+    interactions=1,
+    sequence=0,
 ) -> SegmentState:
-    segment = Segment(id=name, summary="", keywords=keywords, created_at=at, visits=visits)
+    segment = Segment(id=name, summary="", keywords=keywords, created_at=at, visits=visits, sequence=sequence)
     return SegmentState(
         segment=segment,
         vector_sum=np.array(direction, dtype=np.float64),
@@ -71,7 +78,7 @@ def test_a_page_joins_the_segment_of_the_highest_score_not_the_first_above_theta
 
 def test_of_equal_scores_the_older_segment_wins():
     """Invariant 8: ties are decided by order, not by chance."""
-    draft = MidTermDraft([state("older"), state("newer")], threshold=0.6)
+    draft = MidTermDraft([state("newer", sequence=1), state("older", sequence=0)], threshold=0.6)
     assert draft.best(page(), vector(1.0, 0.0)) == ("older", 1.0)
 
 

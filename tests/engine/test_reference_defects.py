@@ -584,7 +584,7 @@ def _spied(method, note):
 
 
 def test_the_cost_of_adding_and_finding_does_not_grow_with_history(tagged, monkeypatch):
-    """Rewriting everything on each turn costs 157 MB a write at 10,000 pages; ours is two rows and no read."""
+    """Rewriting everything on each turn costs 157 MB a write at 10,000 pages; ours is one row and no read."""
     written: list[int] = []
     upsert = ChromaStore._upsert
     monkeypatch.setattr(
@@ -602,7 +602,7 @@ def test_the_cost_of_adding_and_finding_does_not_grow_with_history(tagged, monke
     for number in range(3):
         memory.add_memory(f"#a new {number}")
         memory.retrieve_memory("#a new", deep=False, touch=False)
-    assert (written, read) == ([2, 2, 2], [])
+    assert (written, read) == ([1, 1, 1], [])
 
 
 def test_a_peek_changes_neither_promotion_nor_eviction(tagged):

@@ -129,7 +129,7 @@ def test_visits_that_cannot_be_written_are_counted_the_next_time(memory, monkeyp
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ChromaStore, "commit", failing)
+        patched.setattr(ChromaStore, "_upsert", failing)
         with pytest.raises(StoreError):
             memory.flush()
     memory.flush()
