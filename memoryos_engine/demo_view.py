@@ -132,7 +132,8 @@ def show_next_steps(path: Path | None, *, user: str, screen: Console) -> None:
 
 
 def _fact(entry: KnowledgeEntry) -> Text:
-    name = f"{entry.attribute}: " if entry.attribute else ""
+    said = "the agent said: " if entry.kind is KnowledgeKind.ASSISTANT_KNOWLEDGE else ""
+    name = f"{entry.attribute}: " if entry.attribute else said
     return Text.assemble((f"{name}", "bold"), stored(entry.text, limit=LINE))
 
 
