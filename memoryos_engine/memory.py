@@ -27,6 +27,9 @@ from memoryos_engine.transfer import export_memory, import_turns
 if TYPE_CHECKING:
     from memoryos_engine.system import MemoryOS, MemoryStatus
 
+BACKLOG_BATCHES = 8
+"""Batches of pending pages after which the background no longer waits for a quiet moment."""
+
 
 class UserMemory:
     """A handle on one user's memory in one session. Holds no state of its own; thread-safe.
@@ -78,7 +81,7 @@ class UserMemory:
                 resident.commit(Changes(pages=tuple(pages), vectors=by_id))
             waiting = len(self._system.updater.pending(resident))
         if waiting:
-            self._system.schedule(self.owner, at_once=waiting >= self._system.updater.batch_size)
+            self._system.schedule(self.owner, at_once=waiting >= BACKLOG_BATCHES * self._system.updater.batch_size)
         return pages
 
     def import_turns(self, turns: Iterable[Mapping[str, Any]], *, progress: bool = False) -> int:
