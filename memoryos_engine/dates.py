@@ -64,7 +64,7 @@ _DOTTED = re.compile(r"(?<!\d)(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?!\d)")
 _EAST_ASIAN = re.compile(r"(?:((?:19|20)\d\d)\s*[年년]\s*)?(?<!\d)(\d{1,2})\s*[月월](?:\s*(\d{1,2})\s*[日号號일])?")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _EZAFE = re.compile("(?<=\\w)ه ی(?= )")  # the informal spelling of the link between two words
-_AGO = re.compile(r"\b(\d+) (day|week|month)s? ago\b")
+_AGO = re.compile(r"\b(\d{1,4}) (day|week|month)s? ago\b")
 _DAYS_IN = {"day": 1, "week": 7, "month": 30}
 _TOKEN = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)?")
 _ORDINAL = frozenset(("st", "nd", "rd", "th"))
@@ -131,7 +131,7 @@ def _day_beside(tokens: list[str], at: int) -> int | None:
     """The day of the month named beside a token; 0 if only a year or a cue is; None if nothing."""
     before = [t for t in tokens[max(0, at - 3) : at] if t not in _BETWEEN]
     beside = [*before[-1:], *tokens[at + 1 : at + 2]]
-    numbers = [int(t) for t in beside if t.isdecimal()]
+    numbers = [int(t) for t in beside if t.isdecimal() and len(t) <= len("2024")]
     if not numbers and not _CUES.intersection(tokens[max(0, at - 1) : at]):
         return None
     return next((n for n in numbers if 1 <= n <= 31), 0)
@@ -161,7 +161,7 @@ def _relative(text: str, now: float) -> Iterator[Span]:
         if re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) or (ord(phrase[0]) > 0x2E80 and phrase in text):
             yield _back(midnight, start, end)
     for number, unit in _AGO.findall(text):
-        days = min(int(number), 9999) * _DAYS_IN[unit]
+        days = int(number) * _DAYS_IN[unit]
         yield _back(midnight, days, days)
 
 

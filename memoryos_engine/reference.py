@@ -45,7 +45,7 @@ class Memoryos:
         llm_model: chat model, used when there is a key.
         assistant_id: memory is private to the pair of user and assistant.
         short_term_capacity: pages of a session's queue.
-        mid_term_capacity: resident segments.
+        mid_term_capacity: segments of mid-term memory.
         mid_term_heat_threshold: tau of promotion.
         mid_term_similarity_threshold: theta of Eq. 2.
         retrieval_queue_capacity: pages a retrieval returns.

@@ -21,7 +21,7 @@ class Explanation:
     chain: float
     """Support from neighbouring pages of its session."""
     segment: float
-    """Support from the best pages of its segment and session."""
+    """Average support of the other pages of its segment."""
     date: float
     """A date in the query that matches the page's."""
 

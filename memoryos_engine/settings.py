@@ -39,7 +39,7 @@ class MemorySettings:
     short_term_sessions: int = 10
     """Sessions of a user that keep an STM; the pages of one silent for longer hand over whole."""
     mid_term_capacity: int = 200
-    """Resident segments of a user; above it the coldest leaves."""
+    """Segments of mid-term memory; above it the coldest leaves."""
     knowledge_capacity: int = 100
     """Current entries of each knowledge queue."""
     similarity_threshold: float = 0.6

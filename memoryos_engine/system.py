@@ -242,7 +242,8 @@ class MemoryOS:
         if visits is None:
             return
         try:
-            self.updater.record(resident, visits)
+            while not self.updater.record(resident, visits):
+                pass
         except MemoryOSError:
             self._visits.add(owner, visits)
             raise
@@ -269,7 +270,8 @@ def _check_parts(settings: object, embedder: object, llm: object, analyst: objec
         raise InvalidInput(
             "llm", f"is a {type(llm).__name__}, not a chat model", 'Pass OpenAIChatModel("gpt-4o-mini").'
         )
-    if not all(callable(getattr(analyst, step, None)) for step in ("consolidate", "summarise", "promote")):
+    steps = ("consolidate", "summarise", "promote")
+    if not (all(callable(getattr(analyst, step, None)) for step in steps) and hasattr(analyst, "batch_size")):
         raise InvalidInput("analyst", f"is a {type(analyst).__name__}, not an analyst", "Pass ExtractiveAnalyst().")
     if not callable(clock):
         raise InvalidInput("clock", f"is a {type(clock).__name__}", "Pass a function that returns a datetime.")

@@ -88,6 +88,7 @@ def import_file(system: MemoryOS, file: Path) -> UserMemory:
             raise InvalidInput("file", "holds the memory of a user who already has one here", fix)
         vectors = _embedded(system, rows)
         resident.adopt([_with_vector(row, vectors[row.id]) for row in rows])
+    system.schedule(memory.owner, at_once=True)
     return memory
 
 

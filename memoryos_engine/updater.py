@@ -48,7 +48,7 @@ class Updater:
         return self._analyst.batch_size
 
     def pending(self, resident: ResidentSet) -> list[DialoguePage]:
-        """Return the pages that left STM and wait for consolidation, in order of arrival."""
+        """Return the pages that left STM and wait for consolidation, in the order they left."""
         with resident.reading:
             return resident.records.pending(
                 capacity=self._settings.short_term_capacity, sessions=self._settings.short_term_sessions
@@ -91,13 +91,13 @@ class Updater:
                 failures += filter(None, [self._promote(plan, segment_id)])
                 if len(failures) == MOST_FAILURES:
                     break
-            self._commit(resident, plan, epoch)
+            kept = self._commit(resident, plan, epoch)
         if failures:
             raise failures[0]
-        return len(hot)
+        return len(hot) if kept else self.promote(resident)
 
-    def record(self, resident: ResidentSet, visits: Visits) -> None:
-        """Count visits and uses; archived segments among them come back."""
+    def record(self, resident: ResidentSet, visits: Visits) -> bool:
+        """Count visits and uses; archived segments among them come back. False if another process wrote meanwhile."""
         with resident.consolidating:
             epoch, plan, spare = resident.epoch, self._plan(resident), ""
             for segment_id, visit in visits.segments.items():
@@ -107,7 +107,7 @@ class Updater:
             plan.evict(spare=spare)
             for entry_id, use in visits.entries.items():
                 plan.use(entry_id, use.times)
-            self._commit(resident, plan, epoch)
+            return self._commit(resident, plan, epoch)
 
     def forget(self, resident: ResidentSet, record_id: str) -> None:
         """Delete a page or a knowledge entry, and what was derived from it alone.
@@ -116,6 +116,7 @@ class Updater:
             NotFound: the owner has no such record.
         """
         with resident.consolidating, resident.writing:
+            resident.refresh()
             if record_id in resident.records.knowledge:
                 resident.commit(self._entries_changed(resident, forgotten=[record_id]))
             elif record_id in resident.records.pages:
@@ -167,24 +168,27 @@ class Updater:
     # -- forgetting ------------------------------------------------------------
 
     def _page_forgotten(self, resident: ResidentSet, page: DialoguePage) -> Changes:
-        rest = [other for other in resident.records.pages_of(page.segment_id or "") if other.id != page.id]
         # A meta chain sums up the pages before it, the forgotten one among them.
         later = [
-            replace(other, meta_chain="")
+            replace(other, meta_chain="", keywords=_own_keywords(other, without=page))
             for other in resident.records.pages.values()
             if page.chain_id and other.chain_id == page.chain_id and other.sequence > page.sequence
         ]
+        after = {other.id: other for other in later}
+        touched = dict.fromkeys(other.segment_id for other in (page, *later) if other.segment_id)
+        left = {key: [after.get(p.id, p) for p in resident.records.pages_of(key) if p.id != page.id] for key in touched}
+        segments = [self._resummarised(resident, key, pages) for key, pages in left.items() if pages]
+        gone = [page.id, *(key for key, pages in left.items() if not pages)]
         changes = self._entries_changed(resident, page=page)
-        gone = [page.id] if rest or page.segment_id is None else [page.id, page.segment_id]
-        segments = [self._resummarised(resident, page.segment_id, rest)] if page.segment_id and rest else []
         return replace(changes, pages=tuple(later), segments=tuple(segments), forgotten=(*gone, *changes.forgotten))
 
     def _resummarised(self, resident: ResidentSet, segment_id: str, pages: Sequence[DialoguePage]) -> Segment:
-        return replace(
-            resident.records.segments[segment_id],
-            summary=checked_summary(self._analyst.summarise(pages)),
-            keywords=segment_keywords(keyword_weights(pages)),
-        )
+        try:
+            summary = checked_summary(self._analyst.summarise(pages))
+        except ModelError:  # a model that is down must not keep a user from deleting
+            summary = ""
+        keywords = segment_keywords(keyword_weights(pages))
+        return replace(resident.records.segments[segment_id], summary=summary, keywords=keywords)
 
     def _entries_changed(
         self, resident: ResidentSet, *, page: DialoguePage | None = None, forgotten: Sequence[str] = ()
@@ -193,7 +197,8 @@ class Updater:
         entries = {key: entry for key, entry in resident.records.knowledge.items() if key not in forgotten}
         touched = {key: entry for key, entry in entries.items() if page and page.id in entry.source_page_ids}
         left = {key: without_sources(entry, [page.id]) for key, entry in touched.items() if page}
-        gone = [*forgotten, *(key for key, entry in left.items() if not entry.source_page_ids)]
+        # A trait's text may quote any one of its pages.
+        gone = [*forgotten, *(key for key, entry in left.items() if entry.level or not entry.source_page_ids)]
         kept = {key: left.get(key, entry) for key, entry in entries.items() if key not in gone}
         changed = {key: entry for key, entry in left.items() if key in kept} | reopened(kept.values())
         return Changes(knowledge=tuple(changed.values()), forgotten=tuple(gone))
@@ -213,11 +218,15 @@ class Updater:
                 now=self._clock(),
             )
 
-    def _commit(self, resident: ResidentSet, plan: Plan, epoch: int) -> None:
+    def _commit(self, resident: ResidentSet, plan: Plan, epoch: int) -> bool:
+        """Commit a plan unless records changed under it; say whether it was."""
         vectors = self._embedded(resident, plan.changed_entries())
         with resident.writing:
-            if resident.epoch == epoch:
-                resident.commit(plan.changes(vectors))
+            resident.refresh()
+            if resident.epoch != epoch:
+                return False
+            resident.commit(plan.changes(vectors))
+        return True
 
     def _embedded(self, resident: ResidentSet, entries: Sequence[KnowledgeEntry]) -> Mapping[str, Vector]:
         new = [entry for entry in entries if entry.id not in resident.records.knowledge]
@@ -226,6 +235,12 @@ class Updater:
         texts = [entry.text for entry in new]
         rows = unit_rows(self._embedder.embed(texts), rows=len(texts), dimension=self._embedder.dimension)
         return {entry.id: row for entry, row in zip(new, rows, strict=True)}
+
+
+def _own_keywords(page: DialoguePage, *, without: DialoguePage) -> tuple[str, ...]:
+    """Return the keywords of `page` less those it only carries on from a page that is forgotten."""
+    said = page.text.casefold()
+    return tuple(word for word in page.keywords if word not in without.keywords or word.casefold() in said)
 
 
 def _pending(page: DialoguePage, previous: DialoguePage | None, vectors: Mapping[str, Vector]) -> PendingPage:

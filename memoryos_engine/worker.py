@@ -66,7 +66,7 @@ class Worker:
         failed job keeps its backoff.
         """
         with self._changed:
-            if self._closed or owner in self._failures:
+            if self._closed or (owner in self._failures and owner in self._due):
                 return
             now = time.monotonic()
             first = self._asked.setdefault(owner, now)

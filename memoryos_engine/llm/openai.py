@@ -56,7 +56,8 @@ class OpenAIChatModel:
                 messages=[{"role": message.role, "content": message.content} for message in messages],  # type: ignore[misc]
             )
         except OpenAIError as error:
-            raise ChatModelError(f"the model {self.name!r} did not answer ({type(error).__name__})") from error
+            # Not chained: the client's error may quote the prompt or the key.
+            raise ChatModelError(f"the model {self.name!r} did not answer ({type(error).__name__})") from None
         answer = reply.choices[0].message.content if reply.choices else None
         if not answer or not answer.strip():
             raise ChatModelError(f"the model {self.name!r} returned an empty answer")

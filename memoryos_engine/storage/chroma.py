@@ -3,7 +3,7 @@
 Every read and write of a user's rows goes through `_owned`, which adds the owner filter.
 A change of state is one upsert, because a batch upsert is atomic even when the process
 is killed and two calls are not; it raises the user's head, a row that names the last
-commit. Chroma speaks of distance (0 identical, 1 orthogonal); similarity = 1 - distance
+commit others can see (`append` leaves it, where nobody else can be reading). Chroma speaks of distance (0 identical, 1 orthogonal); similarity = 1 - distance
 is computed here and nowhere else.
 """
 
@@ -40,7 +40,7 @@ class Head:
     mark: str = ""
     """Different after every commit; "" before the first."""
     next_sequence: int = 0
-    """The sequence of the next page. Kept here because the newest page may be archived."""
+    """The sequence of the next page. Kept here because the newest page may have been forgotten."""
 
 
 class ChromaStore:
@@ -69,13 +69,12 @@ class ChromaStore:
         Raises:
             StoreError: nothing, or a prefix of several upserts, was written.
         """
-        head = Head(mark=uuid.uuid4().hex, next_sequence=next_sequence)
         step = self.max_batch - 1
         batches = [rows[start : start + step] for start in range(0, len(rows), step)] or [()]
         with self._translated("written"):
-            for batch in batches[:-1]:
-                self._upsert(owner, batch)
-            self._upsert(owner, [*batches[-1], self._head_row(owner, head)])
+            for batch in batches:
+                head = Head(mark=uuid.uuid4().hex, next_sequence=next_sequence)
+                self._upsert(owner, [*batch, self._head_row(owner, head)])
             for start in range(0, len(forgotten), step):
                 self._collection.delete(ids=list(forgotten[start : start + step]), where=_owned(owner))
         return head
@@ -166,11 +165,10 @@ class ChromaStore:
     def purge(self, owner: Owner) -> None:
         """Delete every row of the owner, the head included."""
         with self._translated("written"):
-            while True:
-                ids = self._collection.get(where=_owned(owner), limit=self.max_batch, include=[])["ids"]
-                if not ids:
-                    return
-                self._collection.delete(ids=ids, where=_owned(owner))
+            for conditions in ([{"kind": {"$ne": HEAD}}], []):
+                where = _owned(owner, *conditions)
+                while ids := self._collection.get(where=where, limit=self.max_batch, include=[])["ids"]:
+                    self._collection.delete(ids=ids, where=where)
 
     def _upsert(self, owner: Owner, rows: Sequence[Row]) -> None:
         if not rows:

@@ -33,6 +33,8 @@ class Storage:
     def __init__(self, client: ClientAPI, *, key: Any, collection_name: str, embedder: Embedder, budget: int) -> None:
         collection = _collection(client, collection_name, embedder)
         self.key = key
+        self.client = client
+        """Kept alive: the registry knows it by its id, which Python gives to another object once it is gone."""
         self.embedder = (embedder.name, embedder.dimension)
         self.users = 0
         self.store = ChromaStore(

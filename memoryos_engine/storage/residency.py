@@ -22,6 +22,7 @@ class _Slot:
     loading: threading.Lock = field(default_factory=threading.Lock)
     resident: ResidentSet | None = None
     pins: int = 0
+    nbytes: int = 0
 
 
 class ResidentSets:
@@ -38,6 +39,7 @@ class ResidentSets:
         self._dimension = dimension
         self._budget = budget
         self._slots: OrderedDict[Owner, _Slot] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     @contextmanager
@@ -51,6 +53,8 @@ class ResidentSets:
         try:
             with slot.loading:
                 resident = self._loaded(owner, slot)
+            with self._lock:
+                self._weigh(slot)
             yield resident
         finally:
             self._unpin(slot)
@@ -59,7 +63,7 @@ class ResidentSets:
     def nbytes(self) -> int:
         """About how much memory all sets take, in bytes."""
         with self._lock:
-            return self._total()
+            return self._bytes
 
     @property
     def owners(self) -> list[Owner]:
@@ -77,22 +81,24 @@ class ResidentSets:
     def _loaded(self, owner: Owner, slot: _Slot) -> ResidentSet:
         if slot.resident is None:
             slot.resident = ResidentSet(owner, self._store, dimension=self._dimension)
-        elif self._store.shared:
+        else:
             slot.resident.refresh()
         return slot.resident
 
     def _unpin(self, slot: _Slot) -> None:
         with self._lock:
             slot.pins -= 1
-            idle = [owner for owner, other in self._slots.items() if not other.pins]
-            while idle and len(self._slots) > 1 and self._total() > self._budget:
-                del self._slots[idle.pop(0)]
-            for other in self._slots.values():
-                self._coarsen(other)
+            self._weigh(slot)
+            while len(self._slots) > 1 and self._bytes > self._budget:
+                idle = next((owner for owner, other in self._slots.items() if not other.pins), None)
+                if idle is None:
+                    break
+                self._bytes -= self._slots.pop(idle).nbytes
 
-    def _coarsen(self, slot: _Slot) -> None:
+    def _weigh(self, slot: _Slot) -> None:
+        """Note what a set that was just used takes; the others are as they were."""
         while slot.resident and slot.resident.nbytes > self._budget and slot.resident.coarsen():
             pass
-
-    def _total(self) -> int:
-        return sum(slot.resident.nbytes for slot in self._slots.values() if slot.resident)
+        weight = slot.resident.nbytes if slot.resident else 0
+        self._bytes += weight - slot.nbytes
+        slot.nbytes = weight

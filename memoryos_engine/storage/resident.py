@@ -99,7 +99,7 @@ class ResidentSet:
                 self._apply(changes, vectors, forgotten)
 
     def all_rows(self) -> list[Row]:
-        """Read every row of the owner from the store, archived ones too, but the head."""
+        """Read every row of the owner from the store but the head."""
         return [row for row in self._store.rows(self.owner) if row.kind != HEAD]
 
     def adopt(self, rows: Sequence[Row]) -> None:
@@ -118,7 +118,7 @@ class ResidentSet:
     def refresh(self) -> None:
         """Reload if another process committed since this set last read or wrote."""
         with self.writing:
-            if self._store.head(self.owner) != self.head:
+            if self._store.shared and self._store.head(self.owner) != self.head:
                 self.load()
 
     def clear(self) -> None:

@@ -99,13 +99,14 @@ class UserRecords:
 
     def _silent_at(self, page: DialoguePage, sessions: int) -> float:
         """Return the sequence at which `sessions` others had spoken since `page`; infinity if they have not."""
-        row = self.index.row(page.id)
-        codes = self.index.sessions[row + 1 :]
-        others = np.flatnonzero(self.index.alive[row + 1 :] & (codes != self.index.sessions[row]))
-        first = np.sort(np.unique(codes[others], return_index=True)[1])
-        if len(first) < sessions:
-            return float("inf")
-        return self.pages[self.index.ids[row + 1 + others[first[sessions - 1]]]].sequence
+        row, seen = self.index.row(page.id), set[int]()
+        for later in range(row + 1, len(self.index.ids)):
+            code = int(self.index.sessions[later])
+            if self.index.alive[later] and code != self.index.sessions[row]:
+                seen.add(code)
+                if len(seen) == sessions:
+                    return self.pages[self.index.ids[later]].sequence
+        return float("inf")
 
     def previous(self, page: DialoguePage) -> DialoguePage | None:
         """Return the page before `page` in its session, if any."""
@@ -199,13 +200,16 @@ class UserRecords:
         tally = self._tally(segment_id)
         if known is not None and known.segment_id == segment_id:
             tally.unpromoted += known.promoted - page.promoted
+            if known.keywords != page.keywords:
+                tally.keyword_weights += keyword_weights([page])
+                tally.keyword_weights -= keyword_weights([known])
             return
         self._close(page)
         tally.page_ids[page.id] = None
         tally.unpromoted += not page.promoted
         tally.newest_at = max(tally.newest_at or page.timestamp, page.timestamp)
         tally.vector_sum = tally.vector_sum + _given(vector, page.id)
-        tally.keyword_weights = tally.keyword_weights + keyword_weights([page])
+        tally.keyword_weights.update(keyword_weights([page]))
 
     def _leave(self, page: DialoguePage, segment_id: str, vector: Vector | None) -> None:
         tally = self._tally(segment_id)

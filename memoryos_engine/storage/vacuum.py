@@ -33,9 +33,11 @@ def vacuum(directory: Path, *, collection_name: str, dimension: int) -> None:
     """
     try:
         _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AT_ONCE))
-        _with_collection(directory, collection_name, lambda each: _fill(each, dimension))
-        _rewrite(directory)
-        _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AS_USUAL))
+        try:
+            _with_collection(directory, collection_name, lambda each: _fill(each, dimension))
+            _rewrite(directory)
+        finally:
+            _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AS_USUAL))
     except StoreError:
         raise
     except Exception as error:  # Chroma raises many unrelated types; this is where they become ours

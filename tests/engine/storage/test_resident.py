@@ -406,9 +406,13 @@ def test_a_record_of_an_unknown_kind_stops_the_loading_and_names_itself(load, st
     assert [found.id for found in store.fetch(owner, ["riddle_1"])] == ["riddle_1"]
 
 
-def test_a_set_sees_what_another_one_wrote_when_it_is_refreshed(load, make_page, direction):
+def test_a_set_sees_what_another_one_wrote_when_it_is_refreshed(
+    load, make_collection, make_store, make_page, direction
+):
     """Design part 3: if the head moved, another process wrote, so reload."""
-    ours, theirs = load(), Story(load(), make_page, direction)
+    collection = make_collection()
+    ours = load(make_store(collection, shared=True))
+    theirs = Story(load(make_store(collection, shared=True)), make_page, direction)
     theirs.add(0)
     assert list(ours.records.pages) == []
     epoch = ours.epoch
@@ -420,7 +424,7 @@ def test_a_set_sees_what_another_one_wrote_when_it_is_refreshed(load, make_page,
 
 def test_a_set_is_not_read_again_while_nobody_wrote(load, watched, make_store, make_page, direction):
     """Reading the head by its id is all that an unchanged store costs."""
-    resident = load(make_store(watched))
+    resident = load(make_store(watched, shared=True))
     Story(resident, make_page, direction).add(0)
     watched.calls.clear()
     resident.refresh()
