@@ -3,8 +3,9 @@
 Every read and write of a user's rows goes through `_owned`, which adds the owner filter.
 A change of state is one upsert, because a batch upsert is atomic even when the process
 is killed and two calls are not; it raises the user's head, a row that names the last
-commit others can see (`append` leaves it, where nobody else can be reading). Chroma speaks of distance (0 identical, 1 orthogonal); similarity = 1 - distance
-is computed here and nowhere else.
+commit others can see (`append` leaves it, where nobody else can be reading). Chroma
+speaks of distance (0 identical, 1 orthogonal); similarity = 1 - distance is computed
+here and nowhere else.
 """
 
 from __future__ import annotations
