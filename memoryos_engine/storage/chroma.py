@@ -81,7 +81,7 @@ class ChromaStore:
         return head
 
     def append(self, owner: Owner, rows: Sequence[Row]) -> None:
-        """Write `rows` in one upsert and leave the head: half the cost, for an owner nobody else can be reading.
+        """Write `rows` in one upsert and leave the head, for an owner nobody else can be reading.
 
         Raises:
             StoreError: nothing was written.
