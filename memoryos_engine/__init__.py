@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from memoryos_engine.analysis.extractive import ExtractiveAnalyst
+    from memoryos_engine.analysis.llm import LLMAnalyst
     from memoryos_engine.clock import ManualClock
     from memoryos_engine.embedding import Embedder, HashingEmbedder
     from memoryos_engine.errors import (
@@ -24,12 +26,21 @@ if TYPE_CHECKING:
         MemoryOSError,
         ModelError,
         NotFound,
+        ReplyRefused,
         StoreError,
         StoreLocked,
     )
     from memoryos_engine.heat import HeatWeights
-    from memoryos_engine.llm import ChatMessage, ChatModel, OpenAIChatModel, ScriptedChatModel
+    from memoryos_engine.llm import (
+        ChatMessage,
+        ChatModel,
+        OpenAIChatModel,
+        OutputSchema,
+        ScriptedChatModel,
+        TokenUsage,
+    )
     from memoryos_engine.memory import UserMemory
+    from memoryos_engine.prompts import Prompts
     from memoryos_engine.records import (
         DialoguePage,
         KnowledgeEntry,
@@ -42,9 +53,12 @@ if TYPE_CHECKING:
     from memoryos_engine.reference import Memoryos
     from memoryos_engine.retrieved import Explanation, RetrievedMemory
     from memoryos_engine.settings import MemorySettings
-    from memoryos_engine.system import MemoryOS, MemoryStatus
+    from memoryos_engine.status import MemoryStatus
+    from memoryos_engine.system import MemoryOS
 
 _HOMES = {
+    "analysis.extractive": ("ExtractiveAnalyst",),
+    "analysis.llm": ("LLMAnalyst",),
     "clock": ("ManualClock",),
     "embedding": ("Embedder", "HashingEmbedder"),
     "errors": (
@@ -59,17 +73,20 @@ _HOMES = {
         "MemoryOSError",
         "ModelError",
         "NotFound",
+        "ReplyRefused",
         "StoreError",
         "StoreLocked",
     ),
     "heat": ("HeatWeights",),
-    "llm": ("ChatMessage", "ChatModel", "OpenAIChatModel", "ScriptedChatModel"),
+    "llm": ("ChatMessage", "ChatModel", "OpenAIChatModel", "OutputSchema", "ScriptedChatModel", "TokenUsage"),
     "memory": ("UserMemory",),
+    "prompts": ("Prompts",),
     "records": ("DialoguePage", "KnowledgeEntry", "KnowledgeKind", "Owner", "Segment", "Tier", "UserProfile"),
     "reference": ("Memoryos",),
     "retrieved": ("Explanation", "RetrievedMemory"),
     "settings": ("MemorySettings",),
-    "system": ("MemoryOS", "MemoryStatus"),
+    "status": ("MemoryStatus",),
+    "system": ("MemoryOS",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -86,11 +103,13 @@ __all__ = [
     "EmbedderMismatch",
     "EmbeddingError",
     "Explanation",
+    "ExtractiveAnalyst",
     "HashingEmbedder",
     "HeatWeights",
     "InvalidInput",
     "KnowledgeEntry",
     "KnowledgeKind",
+    "LLMAnalyst",
     "ManualClock",
     "MemoryOS",
     "MemoryOSError",
@@ -100,13 +119,17 @@ __all__ = [
     "ModelError",
     "NotFound",
     "OpenAIChatModel",
+    "OutputSchema",
     "Owner",
+    "Prompts",
+    "ReplyRefused",
     "RetrievedMemory",
     "ScriptedChatModel",
     "Segment",
     "StoreError",
     "StoreLocked",
     "Tier",
+    "TokenUsage",
     "UserMemory",
     "UserProfile",
 ]

@@ -11,6 +11,7 @@
     │   └── CorruptRecord         a stored record cannot be decoded
     └── ModelError                the model's: it did not answer, or not usably
         ├── ChatModelError        the chat model failed
+        │   └── ReplyRefused      it declined to answer; asking again will not help
         ├── EmbeddingError        the embedder failed
         └── ConsolidationError    background work failed; its pages stay pending
 
@@ -87,7 +88,20 @@ class ModelError(MemoryOSError):
 
 
 class ChatModelError(ModelError):
-    """The chat model failed or refused."""
+    """The chat model failed or refused.
+
+    Args:
+        message: what happened, without a word of prompt or reply.
+        retry_after: seconds the service asked to wait before the next call.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ReplyRefused(ChatModelError):
+    """The model, or the filter of its service, declined to answer this request."""
 
 
 class EmbeddingError(ModelError):

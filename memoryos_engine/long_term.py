@@ -147,12 +147,21 @@ def _absorbed(entries: Entries, statement: _Statement, owner: Owner) -> dict[str
     equal = [entry for entry in related if _says(entry, fact)]
     if any(statement.page.id in entry.source_page_ids for entry in equal):
         return {}
-    current = next((entry for entry in equal if entry.valid_until is None), None)
+    current = next((entry for entry in equal if entry.valid_until is None), None) or _fuller(related, statement)
     if current is not None and (not fact.attribute or _when(statement) >= _said(current)):
-        return {current.id: _refreshed(current, statement)}
+        return {} if statement.page.id in current.source_page_ids else {current.id: _refreshed(current, statement)}
     entry = _entry(statement, owner, taken=entries)
     chain = _intervals([*related, entry]) if fact.attribute else [entry]
     return {new.id: new for new in chain if entries.get(new.id) != new}
+
+
+def _fuller(related: Sequence[KnowledgeEntry], statement: _Statement) -> KnowledgeEntry | None:
+    """Return the current profile value that begins with what is said now and says more: it is not replaced by less."""
+    if statement.fact.kind is not KnowledgeKind.USER_PROFILE:
+        return None
+    said = f"{normalised(statement.fact.text)} "
+    current = (entry for entry in related if entry.valid_until is None)
+    return next((entry for entry in current if normalised(entry.text).startswith(said)), None)
 
 
 def _entry(statement: _Statement, owner: Owner, *, taken: Entries) -> KnowledgeEntry:

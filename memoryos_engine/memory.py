@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from memoryos_engine.answering import checked_answer, prompt, quote
 from memoryos_engine.changes import Changes
 from memoryos_engine.clock import as_utc
+from memoryos_engine.conversing import Exchange, awaited, turn_content
 from memoryos_engine.embedding.base import unit_rows
-from memoryos_engine.errors import InvalidInput
-from memoryos_engine.intake import Content, arrived, checked_content
+from memoryos_engine.intake import Content, arrived
 from memoryos_engine.long_term import held_at, user_profile
 from memoryos_engine.mid_term import opening
+from memoryos_engine.progress import bar
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment, Tier, UserProfile
 from memoryos_engine.retrieval import Request, retrieve
 from memoryos_engine.retrieved import RetrievedMemory
@@ -25,10 +26,8 @@ from memoryos_engine.storage.user_records import arrival
 from memoryos_engine.transfer import export_memory, import_turns
 
 if TYPE_CHECKING:
-    from memoryos_engine.system import MemoryOS, MemoryStatus
-
-BACKLOG_BATCHES = 8
-"""Batches of pending pages after which the background no longer waits for a quiet moment."""
+    from memoryos_engine.status import MemoryStatus
+    from memoryos_engine.system import MemoryOS
 
 
 class UserMemory:
@@ -67,7 +66,7 @@ class UserMemory:
             InvalidInput: an argument cannot be stored; nothing was changed.
             EmbeddingError, StoreError: it was not stored.
         """
-        return self.add_contents([self._content(user_input, agent_response, timestamp, metadata)])[0]
+        return self.add_contents([turn_content(self, self._system, user_input, agent_response, timestamp, metadata)])[0]
 
     def add_contents(self, contents: list[Content]) -> list[DialoguePage]:
         """Store checked contents in order, in one change, and return their pages."""
@@ -79,9 +78,10 @@ class UserMemory:
                 pages = arrived(contents, self.owner, resident.records.next_sequence, resident.records.recent)
                 by_id = {page.id: vector for page, vector in zip(pages, vectors, strict=True)}
                 resident.commit(Changes(pages=tuple(pages), vectors=by_id))
+                resident.spoke_at = time.monotonic()
             waiting = len(self._system.updater.pending(resident))
         if waiting:
-            self._system.schedule(self.owner, at_once=waiting >= BACKLOG_BATCHES * self._system.updater.batch_size)
+            self._system.schedule(self.owner, at_once=waiting >= self._system.updater.backlog)
         return pages
 
     def import_turns(self, turns: Iterable[Mapping[str, Any]], *, progress: bool = False) -> int:
@@ -136,29 +136,47 @@ class UserMemory:
             self._system.visited(self.owner, list(segments), entries)
         return found
 
-    def get_response(self, query: str, *, max_tokens: int = 2000) -> str:
-        """Answer `query` from memory.
+    def get_response(
+        self,
+        query: str,
+        *,
+        relationship: str = "",
+        style_hint: str = "",
+        conversation_metadata: Mapping[str, Any] | None = None,
+        max_tokens: int = 2000,
+    ) -> str:
+        """Answer `query` from memory in one call of the chat model, and remember the exchange.
 
-        With a chat model: its answer, and the exchange is remembered. Without one: the best
-        page quoted, marked as such, and nothing is remembered, because nobody answered.
+        Without a model the best page is quoted, marked as such, and nothing is remembered.
 
         Args:
-            query: what the user says.
+            relationship: what the assistant is to the user, for example "tutor".
+            style_hint: how to answer, for example "warm and brief".
+            conversation_metadata: JSON values for the model to read and the page to keep.
             max_tokens: budget of the remembered context.
 
         Raises:
+            InvalidInput: an argument cannot be asked or remembered; the model was not called.
             ChatModelError: the model did not answer; nothing was remembered.
         """
-        if self._system.llm is None:
-            return quote(self.retrieve_memory(query))
-        try:
-            self._content(query)  # what cannot be remembered is not worth a call of the model
-        except InvalidInput as error:
-            raise error.under("query") from error
-        found = self.retrieve_memory(query)
-        answer = checked_answer(self._system.llm.complete(prompt(found, max_tokens=max_tokens)))
-        self.add_memory(query, answer)
-        return answer
+        return Exchange(self, self._system, query, relationship, style_hint, conversation_metadata, max_tokens).answer()
+
+    def stream_response(
+        self,
+        query: str,
+        *,
+        relationship: str = "",
+        style_hint: str = "",
+        conversation_metadata: Mapping[str, Any] | None = None,
+        max_tokens: int = 2000,
+    ) -> Generator[str, None, None]:
+        """Answer as `get_response` does, in pieces as they come.
+
+        Arguments are checked at once; memory and model are asked at the first `next`. The exchange is
+        remembered after the last piece, not if the model fails or says nothing or the iterator is closed early.
+        Thoughts are left out where they open with a tag such as <think>, and never remembered.
+        """
+        return Exchange(self, self._system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
 
     def get_user_profile(self, *, as_of: datetime | str | None = None) -> UserProfile:
         """Return the static facts and traits of the user, now or as they were at `as_of`."""
@@ -229,16 +247,23 @@ class UserMemory:
 
     # -- background work ------------------------------------------------------------------
 
-    def flush(self) -> None:
+    def flush(self, *, progress: bool = False) -> None:
         """Do what is pending now.
+
+        Args:
+            progress: show a bar; worth it after a long import with a chat model.
 
         Raises:
             ModelError, StoreError: what went wrong; the rest stays pending.
         """
-        self._system.flush(self.owner)
+        if not progress:
+            return self._system.flush(self.owner)
+        with bar("consolidating pages", "page", self.status().pending) as shown:
+            self._system.flush(self.owner, step=shown.update)
+        return None
 
     def status(self) -> MemoryStatus:
-        """Return how much is pending, and why the last try failed if it did."""
+        """Return how much waits for the background, whether it is at it, and why the last try failed if it did."""
         return self._system.status(self.owner)
 
     def in_session(self, session_id: str) -> UserMemory:
@@ -252,23 +277,6 @@ class UserMemory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.flush()
-
-    def _content(
-        self,
-        user_input: object,
-        agent_response: object = "",
-        timestamp: datetime | str | None = None,
-        metadata: object = None,
-    ) -> Content:
-        return checked_content(
-            session_id=self.session_id,
-            user_input=user_input,
-            agent_response=agent_response,
-            timestamp=timestamp,
-            metadata=metadata,
-            now=self._system.clock(),
-            max_bytes=self._system.settings.max_turn_bytes,
-        )
 
     # -- the same, awaited: each runs in a thread -------------------------------------------
 
@@ -284,6 +292,10 @@ class UserMemory:
         """Await `get_response`."""
         return await asyncio.to_thread(self.get_response, query, **options)
 
-    async def aflush(self) -> None:
+    def astream_response(self, query: str, **options: Any) -> AsyncGenerator[str, None]:
+        """Do what `stream_response` does, for `async for`; closing it early closes that."""
+        return awaited(self.stream_response(query, **options))
+
+    async def aflush(self, *, progress: bool = False) -> None:
         """Await `flush`."""
-        await asyncio.to_thread(self.flush)
+        await asyncio.to_thread(self.flush, progress=progress)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from memoryos_engine.analysis.base import FoundFact, PageNote
+from memoryos_engine.analysis.base import FoundFact, HotSegment, PageNote
 from memoryos_engine.changes import Changes
 from memoryos_engine.dialogue_chain import chained
-from memoryos_engine.long_term import absorb, least_useful, without_sources
+from memoryos_engine.long_term import absorb, held_at, least_useful, reopened, without_sources
 from memoryos_engine.mid_term import MidTermDraft, SegmentState
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.settings import MemorySettings
@@ -85,6 +85,14 @@ class Plan:
         self.joined[state.segment.id] = None
         return state.segment.id
 
+    def newcomers(self, segment_id: str) -> set[str]:
+        """Return the ids of the pages that this plan puts into a segment."""
+        return {page.id for page in self._pages.values() if page.segment_id == segment_id}
+
+    def summary(self, segment_id: str) -> str:
+        """Return the summary of a segment as this plan leaves it."""
+        return self._segments[segment_id].summary
+
     def summarise(self, segment_id: str, summary: str) -> None:
         """Give a segment its refreshed summary."""
         self._segments[segment_id] = replace(self._segments[segment_id], summary=summary)
@@ -103,27 +111,42 @@ class Plan:
         """Say whether a segment's heat exceeds tau and it has unpromoted pages."""
         return self._is_due(self._draft.states[segment_id])
 
-    def unpromoted(self, segment_id: str) -> list[DialoguePage]:
-        """Return a segment's pages that long-term memory has not seen."""
-        return [page for page in self.pages_of(segment_id) if not page.promoted]
+    def unpromoted(self, segment_id: str) -> HotSegment:
+        """Return a segment with the pages that long-term memory has not seen."""
+        pages = tuple(page for page in self.pages_of(segment_id) if not page.promoted)
+        return HotSegment(segment=self.segment(segment_id), pages=pages)
 
     def segment(self, segment_id: str) -> Segment:
         """Return a segment as this plan leaves it."""
         return self._draft.states[segment_id].segment
 
-    def entries(self) -> list[KnowledgeEntry]:
-        """Return the knowledge entries as this plan leaves them."""
-        return list(self._entries.values())
+    def known(self) -> list[KnowledgeEntry]:
+        """Return the current knowledge entries as this plan leaves them."""
+        return held_at(self._entries.values(), None)
 
-    def promote(self, segment_id: str, pages: Sequence[DialoguePage], facts: Iterable[FoundFact]) -> None:
-        """Take `facts` of `pages` into long-term memory and restart L_interaction at 0."""
-        found = absorb(self._entries, facts, {page.id: page for page in pages}, self._owner)
+    def promote(self, hot: Iterable[HotSegment], facts: Iterable[FoundFact]) -> None:
+        """Take the facts of hot segments into long-term memory and restart their L_interaction at 0."""
+        parts = list(hot)
+        pages = {page.id: self.page(page) for part in parts for page in part.pages}
+        found = absorb(self._entries, facts, pages, self._owner)
         self._entries |= found
         self._changed_entries |= dict.fromkeys(found)
         self.fit_queues(spare=found)
-        self._pages |= {page.id: replace(page, promoted=True) for page in pages}
-        state = self._draft.states[segment_id]
-        self._put(replace(state, interactions=state.interactions - len(pages)))
+        self._pages |= {key: replace(page, promoted=True) for key, page in pages.items()}
+        for part in parts:
+            self._promoted(part)
+
+    def tidy(self) -> None:
+        """Finish what a crash may have left undone: intervals around a forgotten entry, queues over capacity."""
+        changed = reopened(self._entries.values())
+        self._entries |= changed
+        self._changed_entries |= dict.fromkeys(changed)
+        self.fit_queues()
+
+    def _promoted(self, part: HotSegment) -> None:
+        state = self._draft.states.get(part.segment.id)
+        if state is not None:
+            self._put(replace(state, interactions=state.interactions - len(part.pages)))
 
     # -- visits and eviction ------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from memoryos_engine.prompt_format import (
 from memoryos_engine.records import DialoguePage
 from memoryos_engine.tokens import TokenCounter
 
-_LONGEST_TOKEN = 24
+LONGEST_TOKEN = 24
 """Characters. A page with more than this for each token of the budget is not even counted."""
 
 _SHORTEST_CUT = 40
@@ -58,7 +58,7 @@ def page_pieces(pages: Iterable[DialoguePage], section: Section, budget: int) ->
     """Return the pages that have something to show, each as a piece."""
     pieces = []
     for page in pages:
-        countable = len(page.user_input) + len(page.agent_response) <= budget * _LONGEST_TOKEN
+        countable = len(page.user_input) + len(page.agent_response) <= budget * LONGEST_TOKEN
         text = page_lines(page) if countable else ""
         if text or not countable:
             pieces.append(page_piece(page, section, text))
@@ -120,16 +120,16 @@ class Draft:
         page = piece.page
         if page is None:
             return False
-        longest = max(self.room, 0) * _LONGEST_TOKEN
+        longest = max(self.room, 0) * LONGEST_TOKEN
         user, assistant = neutralise(page.user_input[:longest]), neutralise(page.agent_response[:longest])
         low, high = 0, min(len(user) + len(assistant) - 1, longest)
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self._cost_of(replace(piece, text=_beginning(user, assistant, middle))) <= self.room
+            fits = self._cost_of(replace(piece, text=beginning(user, assistant, middle))) <= self.room
             low, high = (middle, high) if fits else (low, middle - 1)
         if low < _SHORTEST_CUT:
             return False
-        cut = replace(piece, text=_beginning(user, assistant, low), shortened=True)
+        cut = replace(piece, text=beginning(user, assistant, low), shortened=True)
         return bool(self.take([cut]))
 
     def drop_least(self, tokens: int) -> None:
@@ -177,7 +177,7 @@ def _openings(piece: Piece) -> Iterator[tuple[object, str]]:
         yield (piece.section, piece.group), piece.date_line
 
 
-def _beginning(user: str, assistant: str, length: int) -> str:
+def beginning(user: str, assistant: str, length: int) -> str:
     """Return a page of about `length` characters; a side shorter than its half leaves the rest to the other."""
     for_user = max(length // 2, length - len(assistant))
     return sides(shortened(user, for_user), shortened(assistant, length - min(for_user, len(user))))

@@ -29,6 +29,8 @@ _SEED_NAMES = {
     "embedder": "embedding_model_name",
     "path": "data_storage_path",
     "api_key": "openai_api_key",
+    "relationship": "relationship_with_user",
+    "conversation_metadata": "user_conversation_meta_data",
 }
 """The engine's name of a parameter to the seed's."""
 
@@ -107,9 +109,23 @@ class Memoryos:
         """Return what memory holds for `query`; see `UserMemory.retrieve_memory`."""
         return self.memory.retrieve_memory(query, top_k=self._top_k)
 
-    def get_response(self, query: str) -> str:
+    def get_response(
+        self,
+        query: str,
+        relationship_with_user: str = "",
+        style_hint: str = "",
+        user_conversation_meta_data: Mapping[str, Any] | None = None,
+    ) -> str:
         """Answer `query` from memory; see `UserMemory.get_response`."""
-        return self.memory.get_response(query)
+        try:
+            return self.memory.get_response(
+                query,
+                relationship=relationship_with_user,
+                style_hint=style_hint,
+                conversation_metadata=user_conversation_meta_data,
+            )
+        except InvalidInput as error:
+            raise error.under(_SEED_NAMES.get(error.parameter, error.parameter)) from error
 
     def get_user_profile(self) -> UserProfile:
         """Return the static facts and traits of the user."""

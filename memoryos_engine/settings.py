@@ -23,6 +23,7 @@ _COUNTS = (
     "resident_bytes",
     "max_turn_bytes",
     "workers",
+    "model_prompt_tokens",
 )
 
 
@@ -65,7 +66,12 @@ class MemorySettings:
     workers: int = 2
     """Threads that consolidate and promote in the background."""
     consolidation_delay: float = 1.0
-    """Seconds a user must be quiet before an incomplete batch is consolidated."""
+    """Seconds a user must be quiet before background work begins."""
+    model_delay: float = 300.0
+    """Seconds a user must be quiet before a chat model is asked about less than a full batch of 10 pages.
+    Pages that wait are found by every search."""
+    model_prompt_tokens: int = 4000
+    """Most tokens of one request for consolidation or promotion."""
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -73,6 +79,7 @@ class MemorySettings:
         _require_number("similarity_threshold", self.similarity_threshold, -1.0, 2.0)
         _require_number("heat_threshold", self.heat_threshold, 0.0, float("inf"))
         _require_number("consolidation_delay", self.consolidation_delay, 0.0, 3600.0)
+        _require_number("model_delay", self.model_delay, 0.0, 86_400.0)
         _require_weights(self.heat_weights)
         _require_choice("retrieval", self.retrieval, get_args(RetrievalMode))
         _require_choice("eviction", self.eviction, get_args(EvictionPolicy))

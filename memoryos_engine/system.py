@@ -6,16 +6,15 @@ remembered or found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from memoryos_engine.analysis.base import Analyst
-from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 from memoryos_engine.checking import Finding, findings
 from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
@@ -23,8 +22,11 @@ from memoryos_engine.embedding.hashing import HashingEmbedder
 from memoryos_engine.errors import ClosedError, InvalidInput, MemoryOSError, StoreError
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
+from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst
+from memoryos_engine.prompts import Prompts
 from memoryos_engine.records import Owner
 from memoryos_engine.settings import MemorySettings, require_id
+from memoryos_engine.status import MemoryStatus
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
@@ -32,22 +34,12 @@ from memoryos_engine.storage.vacuum import vacuum
 from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import Visits, WaitingVisits
-from memoryos_engine.worker import JobFailure, Worker
+from memoryos_engine.worker import Worker
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
 DEFAULT_PATH = "./memoryos_data"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MemoryStatus:
-    """How far the background work of one user is."""
-
-    pending: int
-    """Pages that left STM and wait for consolidation; every search finds them."""
-    failure: JobFailure | None
-    """Why the last try failed and when the next is; None if it did not."""
 
 
 class MemoryOS:
@@ -56,10 +48,13 @@ class MemoryOS:
     Args:
         path: directory of an embedded store, made if missing; "./memoryos_data" by default.
         client: a Chroma client to use instead of a path.
-        llm: chat model behind `get_response`; without one, answers quote memory.
+        llm: chat model that reads pages in the background and answers in `get_response`, or
+            the name of one of OpenAI's. Without one, pages are read by extraction and answers quote.
         embedder: turns text into vectors; by default one that needs no download.
         settings: capacities, thresholds and limits.
-        analyst: reads pages and segments; by default the extractive one, which needs no model.
+        analyst: reads pages and segments; by default `LLMAnalyst` if there is a model, else
+            `ExtractiveAnalyst`, which can also be passed beside a model that shall only answer.
+        prompts: what the model is told; by default ours.
         clock: returns the present as an aware datetime; for tests and replays.
 
     Raises:
@@ -74,18 +69,20 @@ class MemoryOS:
         path: str | Path | None = None,
         *,
         client: ClientAPI | None = None,
-        llm: ChatModel | None = None,
+        llm: ChatModel | str | None = None,
         embedder: Embedder | None = None,
         settings: MemorySettings | None = None,
         analyst: Analyst | None = None,
+        prompts: Prompts | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.settings = MemorySettings() if settings is None else settings
         self.embedder = HashingEmbedder() if embedder is None else embedder
-        self.llm = llm
+        self.prompts = Prompts() if prompts is None else prompts
+        self.llm = chosen_model(llm)
         self._clock = clock
-        chosen = ExtractiveAnalyst() if analyst is None else analyst
-        _check_parts(self.settings, self.embedder, llm, chosen, clock)
+        check_parts(self.settings, self.embedder, self.llm, self.prompts, clock)
+        chosen = default_analyst(self.llm, self.prompts, self.settings) if analyst is None else checked_analyst(analyst)
         self.updater = Updater(analyst=chosen, embedder=self.embedder, settings=self.settings, clock=self.clock)
         self._path, self._client = path, client
         self._storage = self._open(path, client)
@@ -193,7 +190,7 @@ class MemoryOS:
         with self._storage.residents.use(owner) as resident:
             if owner not in self._resumed:
                 self._resumed.add(owner)
-                if self.updater.pending(resident) or self.updater.due(resident):
+                if self.updater.pending(resident) or self.updater.unpromoted(resident):
                     self._worker.schedule(owner, delay=0.0)
             yield resident
 
@@ -207,15 +204,22 @@ class MemoryOS:
             self._visits.add(owner, Visits.one(segment_ids=segment_ids, entry_ids=entry_ids, at=self.clock()))
             self.schedule(owner, at_once=False)
 
-    def flush(self, owner: Owner) -> None:
-        """Do the owner's background work now and raise what goes wrong."""
+    def flush(self, owner: Owner, *, step: Callable[[int], object] | None = None) -> None:
+        """Do the owner's background work now and raise what goes wrong; `step` is told of pages done."""
         self.require_open()
-        self._worker.run_now(owner)
+        self._worker.run_now(owner, lambda owner: self._do_all(owner, step))
 
     def status(self, owner: Owner) -> MemoryStatus:
         """Return how far the owner's background work is."""
+        failure = self._worker.failure(owner)
         with self.resident(owner) as resident:
-            return MemoryStatus(pending=len(self.updater.pending(resident)), failure=self._worker.failure(owner))
+            return MemoryStatus(
+                pending=len(self.updater.pending(resident)),
+                unpromoted=self.updater.unpromoted(resident),
+                running=self._worker.running(owner),
+                failure=failure,
+                next_try=self.clock() + timedelta(seconds=failure.retry_in) if failure else None,
+            )
 
     def purge(self, owner: Owner) -> None:
         """Delete everything of the owner and drop what was to be done for them."""
@@ -224,11 +228,25 @@ class MemoryOS:
             self._visits.take(owner)
             resident.clear()
 
-    def _work(self, owner: Owner) -> None:
+    def _work(self, owner: Owner) -> float | None:
+        """Do what is worth doing now; return in how many seconds the rest is, None if nothing is left."""
         with self._storage.residents.use(owner) as resident:
             self._record_visits(owner, resident)
-            while self.updater.consolidate(resident) and not self._closed:
+            wait = 0.0 if self.updater.eager else resident.spoke_at + self.settings.model_delay - time.monotonic()
+            partial = wait <= 0
+            while not self._closed and self.updater.consolidate(resident, partial=partial):
                 pass
+            if not self._closed:
+                self.updater.promote(resident, partial=partial)
+            waiting = not partial and (self.updater.pending(resident) or self.updater.unpromoted(resident))
+            return wait if waiting else None
+
+    def _do_all(self, owner: Owner, step: Callable[[int], object] | None) -> None:
+        with self._storage.residents.use(owner) as resident:
+            self._record_visits(owner, resident)
+            while done := self.updater.consolidate(resident):
+                if step is not None:
+                    step(done)
             self.updater.promote(resident)
 
     def _reopen(self) -> None:
@@ -257,21 +275,3 @@ class MemoryOS:
         if path is not None and (not isinstance(path, (str, Path)) or not str(path)):
             raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
         return open_path(DEFAULT_PATH if path is None else path, embedder=self.embedder, **options)  # type: ignore[arg-type]
-
-
-def _check_parts(settings: object, embedder: object, llm: object, analyst: object, clock: object) -> None:
-    """Raise InvalidInput for a part that could only fail later."""
-    if not isinstance(settings, MemorySettings):
-        raise InvalidInput("settings", f"is a {type(settings).__name__}", "Pass MemorySettings(...).")
-    if not (callable(getattr(embedder, "embed", None)) and hasattr(embedder, "name")):
-        fix = "Pass an embedder, for example memoryos_engine.embedding.minilm()."
-        raise InvalidInput("embedder", f"is a {type(embedder).__name__}, not an embedder", fix)
-    if llm is not None and not callable(getattr(llm, "complete", None)):
-        raise InvalidInput(
-            "llm", f"is a {type(llm).__name__}, not a chat model", 'Pass OpenAIChatModel("gpt-4o-mini").'
-        )
-    steps = ("consolidate", "summarise", "promote")
-    if not (all(callable(getattr(analyst, step, None)) for step in steps) and hasattr(analyst, "batch_size")):
-        raise InvalidInput("analyst", f"is a {type(analyst).__name__}, not an analyst", "Pass ExtractiveAnalyst().")
-    if not callable(clock):
-        raise InvalidInput("clock", f"is a {type(clock).__name__}", "Pass a function that returns a datetime.")

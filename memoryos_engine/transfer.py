@@ -17,6 +17,7 @@ from memoryos_engine.changes import Changes
 from memoryos_engine.embedding.base import unit_rows
 from memoryos_engine.errors import CorruptRecord, InvalidInput
 from memoryos_engine.intake import Content, checked_content
+from memoryos_engine.progress import bar_over
 from memoryos_engine.settings import require_id
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.codec import (
@@ -44,7 +45,7 @@ def import_turns(memory: UserMemory, system: MemoryOS, turns: Iterable[Mapping[s
     """Add a history of turns in order; see `UserMemory.import_turns`."""
     batch: list[Content] = []
     count = 0
-    for position, turn in enumerate(_bar(turns, progress)):
+    for position, turn in enumerate(bar_over(turns, "importing turns", "turn") if progress else turns):
         try:
             batch.append(_content(turn, memory, system))
         except InvalidInput as error:
@@ -131,15 +132,6 @@ def _add(memory: UserMemory, batch: list[Content]) -> int:
     added = len(memory.add_contents(batch)) if batch else 0
     batch.clear()
     return added
-
-
-def _bar(turns: Iterable[Mapping[str, Any]], progress: bool) -> Iterable[Mapping[str, Any]]:
-    if not progress:
-        return turns
-    from tqdm.auto import tqdm
-
-    bar: Iterable[Mapping[str, Any]] = tqdm(turns, desc="importing turns", unit="turn")
-    return bar
 
 
 def _line(value: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from memoryos_engine.errors import ClosedError, ConsolidationError
 from memoryos_engine.records import Owner
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ LONGEST_DELAY = 10
 """How many times its delay a job can be put off by being scheduled again."""
 LAST_RETRY = 300.0
 """Most seconds between two tries."""
+LAST_PAID_RETRY = 3600.0
+"""The same where a model answered, and was paid, but not usably."""
 PATIENCE = 5.0
 """Seconds that closing waits for running jobs."""
 
@@ -43,11 +46,12 @@ class Worker:
     """A pool of daemon threads that start with the first job.
 
     Args:
-        run: does the work of one owner; what it raises is reported, and the job runs again.
+        run: does the work of one owner and returns in how many seconds there is more to do,
+            or None; what it raises is reported, and the job runs again.
         threads: most jobs at a time.
     """
 
-    def __init__(self, run: Callable[[Owner], None], *, threads: int) -> None:
+    def __init__(self, run: Callable[[Owner], float | None], *, threads: int) -> None:
         self._run = run
         self._limit = threads
         self._threads: list[threading.Thread] = []
@@ -74,13 +78,13 @@ class Worker:
             self._start()
             self._changed.notify()
 
-    def run_now(self, owner: Owner) -> None:
-        """Do the owner's job in this thread and raise what goes wrong."""
+    def run_now(self, owner: Owner, run: Callable[[Owner], object] | None = None) -> None:
+        """Do the owner's job, or `run` in its place, in this thread and raise what goes wrong."""
         with self._changed:
             self._due.pop(owner, None)
             self._asked.pop(owner, None)
         try:
-            self._run(owner)
+            (run or self._run)(owner)
         except Exception as error:
             self._failed(owner, error)
             raise
@@ -92,6 +96,11 @@ class Worker:
             self._due.pop(owner, None)
             self._asked.pop(owner, None)
             self._failures.pop(owner, None)
+
+    def running(self, owner: Owner) -> bool:
+        """Say whether a thread is at the owner's job."""
+        with self._changed:
+            return owner in self._running
 
     def failure(self, owner: Owner) -> JobFailure | None:
         """Return why the owner's job failed, or None if it did not."""
@@ -121,14 +130,17 @@ class Worker:
 
     def _loop(self) -> None:
         while (owner := self._next()) is not None:
+            again = None
             try:
-                self._run(owner)
+                again = self._run(owner)
             except Exception as error:  # noqa: BLE001 - the outer edge of a thread: nothing above could report it
                 self._failed(owner, error)
             else:
                 self._succeeded(owner)
             with self._changed:
                 self._running.discard(owner)
+                if again is not None and not self._closed:
+                    self._due.setdefault(owner, time.monotonic() + again)
                 self._changed.notify_all()
 
     def _next(self) -> Owner | None:
@@ -147,10 +159,12 @@ class Worker:
 
     def _failed(self, owner: Owner, error: Exception) -> None:
         with self._changed:
+            if self._closed and isinstance(error, ClosedError):
+                return  # the store was closed under a job that waited for a model: the next opening does it
             attempts = self._failures[owner][1] + 1 if owner in self._failures else 1
             self._failures[owner] = (error, attempts)
             if not self._closed:
-                self._due[owner] = time.monotonic() + min(LAST_RETRY, FIRST_RETRY * 2 ** (attempts - 1))
+                self._due[owner] = time.monotonic() + _backoff(error, attempts)
                 self._start()
                 self._changed.notify()
         logger.warning("background work failed (%s, attempt %d); it is tried again", type(error).__name__, attempts)
@@ -158,6 +172,13 @@ class Worker:
     def _succeeded(self, owner: Owner) -> None:
         with self._changed:
             self._failures.pop(owner, None)
+
+
+def _backoff(error: Exception, attempts: int) -> float:
+    """Return the seconds before the next try: doubled with each failure, and no sooner than a server asked for."""
+    longest = LAST_PAID_RETRY if isinstance(error, ConsolidationError) else LAST_RETRY
+    doubled = min(longest, FIRST_RETRY * 2.0 ** min(attempts - 1, 60))
+    return max(doubled, min(longest, getattr(error, "retry_after", None) or 0.0))
 
 
 _live: weakref.WeakSet[Worker] = weakref.WeakSet()

@@ -40,6 +40,33 @@ class PageNote:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TopicNote:
+    """What an analyst says of pages of one batch that share a topic."""
+
+    page_ids: tuple[str, ...]
+    segment_id: str | None
+    """The known segment it carries on; None for a new topic."""
+    summary: str
+    """Summary of the segment once these pages are in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchReading:
+    """What an analyst says of a batch: one note for each page, in order, and the topics it saw, if it looks for any."""
+
+    notes: tuple[PageNote, ...]
+    topics: tuple[TopicNote, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HotSegment:
+    """A segment due for promotion, with unpromoted pages of it, in order."""
+
+    segment: Segment
+    pages: tuple[DialoguePage, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFact:
     """A fact read out of a segment, before it is an entry."""
 
@@ -55,10 +82,13 @@ class Analyst(Protocol):
 
     name: str
     batch_size: int
-    """Most pages that one `consolidate` call takes."""
+    """Most pages that one `consolidate` or `promote` call takes."""
+    eager: bool
+    """Whether asking costs nothing: a batch need not be full, and a segment is read as soon as it is hot.
+    An analyst that is not eager is asked outside of every lock, and hot segments share a call."""
 
-    def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> Sequence[PageNote]:
-        """Return one note for each page, in order. `segments` are the nearest known ones.
+    def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> BatchReading:
+        """Return what the pages say. `segments` are the nearest known ones.
 
         A page whose `previous` stands in the same call must be read after it: its
         meta chain continues the one just written.
@@ -69,18 +99,15 @@ class Analyst(Protocol):
         ...
 
     def summarise(self, pages: Sequence[DialoguePage]) -> str:
-        """Return the summary of a segment with these pages, in order."""
+        """Return the summary of a segment with these pages, in order. Must not ask a model."""
         ...
 
-    def promote(
-        self, segment: Segment, pages: Sequence[DialoguePage], known: Sequence[KnowledgeEntry]
-    ) -> Sequence[FoundFact]:
-        """Return what the unpromoted `pages` of a hot segment say for long-term memory.
+    def promote(self, hot: Sequence[HotSegment], known: Sequence[KnowledgeEntry]) -> Sequence[FoundFact]:
+        """Return what the unpromoted pages of hot segments say for long-term memory.
 
         Args:
-            segment: the segment, for its topic.
-            pages: its unpromoted pages, in order.
-            known: current entries, so that a fact's attribute can be matched to theirs.
+            hot: the segments with the pages to read; more than one only if the analyst is not eager.
+            known: current entries, the nearest to the pages first, so that a fact can be matched to them.
 
         Raises:
             ModelError: no usable answer; the pages stay unpromoted.

@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from memoryos_engine.analysis.base import FoundFact, PageNote, PendingPage
+from memoryos_engine.analysis.base import BatchReading, FoundFact, PageNote, PendingPage, TopicNote
 from memoryos_engine.errors import ConsolidationError, InvalidInput
 from memoryos_engine.records import DialoguePage, KnowledgeKind
 from memoryos_engine.settings import require_text
+from memoryos_engine.traits import TRAIT_LEVELS, is_trait_dimension
 
 T = TypeVar("T")
 
 
-def checked_notes(notes: object, batch: Sequence[PendingPage]) -> list[PageNote]:
-    """Return the notes if there is one for each page of the batch, in order, that can be stored.
+def checked_reading(reading: object, batch: Sequence[PendingPage]) -> BatchReading:
+    """Return the reading if it has a note for each page of the batch, in order, and can be stored.
 
     Raises:
-        ConsolidationError: there is not; the pages stay pending.
+        ConsolidationError: it has not; the pages stay pending.
     """
-    found = _list_of(PageNote, notes, "notes")
-    if [note.page_id for note in found] != [item.page.id for item in batch]:
+    if not isinstance(reading, BatchReading):
+        raise ConsolidationError(f"the analyst returned a {type(reading).__name__}, not a reading; nothing was stored")
+    notes = _list_of(PageNote, reading.notes, "notes")
+    if [note.page_id for note in notes] != [item.page.id for item in batch]:
         raise ConsolidationError("the analyst's notes do not match the pages it was given; they stay pending")
-    for note in found:
+    for note in notes:
         _check_text(note.meta_chain)
         _check_words(note.keywords)
-    return found
+    topics = _list_of(TopicNote, reading.topics, "topics")
+    for topic in topics:
+        _check_text(topic.summary)
+    return BatchReading(notes=tuple(notes), topics=tuple(topics))
 
 
 def checked_facts(facts: object, pages: Sequence[DialoguePage]) -> list[FoundFact]:
@@ -42,14 +48,20 @@ def checked_facts(facts: object, pages: Sequence[DialoguePage]) -> list[FoundFac
         for text in (fact.text, fact.attribute, fact.level):
             _check_text(text)
         _check_words(fact.source_page_ids)
-    return [
-        fact for fact in found if fact.text.strip() and fact.source_page_ids and known.issuperset(fact.source_page_ids)
-    ]
+    return [fact for fact in found if _says_something(fact) and known.issuperset(fact.source_page_ids)]
 
 
 def checked_summary(summary: object) -> str:
     """Return the summary if it can be stored; raise ConsolidationError if not."""
     return _check_text(summary)
+
+
+def _says_something(fact: FoundFact) -> bool:
+    if fact.kind is KnowledgeKind.USER_TRAIT and not (
+        is_trait_dimension(fact.attribute) and fact.level in TRAIT_LEVELS
+    ):
+        return False
+    return bool(fact.text.strip() and fact.source_page_ids)
 
 
 def _list_of(kind: type[T], values: object, name: str) -> list[T]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
-from memoryos_engine.analysis.base import FoundFact, PageNote, PendingPage
+from memoryos_engine.analysis.base import BatchReading, FoundFact, HotSegment, PageNote, PendingPage
 from memoryos_engine.analysis.interests import interests
 from memoryos_engine.analysis.quoting import join, quote, quoted
 from memoryos_engine.analysis.salience import READ_FIRST, assistant_facts, is_statement, read, user_facts
@@ -55,15 +55,16 @@ class ExtractiveAnalyst:
 
     name = "extractive"
     batch_size = 64
+    eager = True
 
-    def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> list[PageNote]:  # noqa: ARG002
+    def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> BatchReading:  # noqa: ARG002
         """Return one note for each page, in order; `segments` has no influence. Never raises ModelError."""
         notes: dict[str, PageNote] = {}
         for pending in pages:
             previous = pending.previous
             before = notes.get(previous.id) if previous is not None else None
             notes[pending.page.id] = _note(pending, before if before is not None else previous)
-        return [notes[pending.page.id] for pending in pages]
+        return BatchReading(notes=tuple(notes[pending.page.id] for pending in pages))
 
     def summarise(self, pages: Sequence[DialoguePage]) -> str:
         """Return a summary of at most 300 characters in time order; empty when nothing is said.
@@ -73,17 +74,13 @@ class ExtractiveAnalyst:
         parts = [part for page in pages[-MOST_PAGES_READ:] for part in _parts(page)]
         return quote(_sentences(parts), word_weights(parts), limit=LONGEST_SUMMARY)
 
-    def promote(
-        self,
-        segment: Segment,  # noqa: ARG002
-        pages: Sequence[DialoguePage],
-        known: Sequence[KnowledgeEntry],  # noqa: ARG002
-    ) -> list[FoundFact]:
-        """Return what `pages` state for long-term memory; a repeated fact is one, with all its sources.
+    def promote(self, hot: Sequence[HotSegment], known: Sequence[KnowledgeEntry]) -> list[FoundFact]:  # noqa: ARG002
+        """Return what the pages state for long-term memory; a repeated fact is one, with all its sources.
 
         Profile fields come first, then traits, the user's facts and the assistant's. The
         text of a profile field is its bare value. Never raises ModelError.
         """
+        pages = [page for each in hot for page in each.pages]
         return _merged([*_profile(pages), *_traits(pages), *_knowledge(pages)])
 
 

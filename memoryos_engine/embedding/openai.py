@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,14 @@ import numpy as np
 
 from memoryos_engine.embedding.base import unit_rows
 from memoryos_engine.embedding.function import dimension_of
-from memoryos_engine.errors import EmbeddingError, InvalidInput
+from memoryos_engine.errors import EmbeddingError
+from memoryos_engine.openai_client import connect
 from memoryos_engine.settings import require_count, require_id
 from memoryos_engine.similarity import Vector
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-_ADDRESS = "https://api.openai.com/v1"
 _DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 
 # The service takes 8,192 tokens a text and 300,000 a request. A token is at least one byte
@@ -73,7 +72,7 @@ class OpenAIEmbedder:
         asked = None if dimension is None else require_count("dimension", dimension)
         self._options: dict[str, Any] = {} if asked is None else {"dimensions": asked}
         self._dimension = asked or _DIMENSIONS.get(model)
-        self._client = client or _connect(api_key, base_url, timeout=timeout, max_retries=max_retries)
+        self._client = client or connect(api_key, base_url, timeout=timeout, max_retries=max_retries)
 
     @property
     def name(self) -> str:
@@ -116,17 +115,6 @@ class OpenAIEmbedder:
         except Exception as error:  # noqa: BLE001 - the client, or a malformed answer, may raise anything
             # Not chained: the client's errors quote the server, which may quote the key or a text.
             raise EmbeddingError(_explained(self._model, error)) from None
-
-
-def _connect(api_key: str | None, base_url: str | None, *, timeout: float, max_retries: int) -> OpenAI:
-    key = api_key or os.environ.get("OPENAI_API_KEY")
-    if not key:
-        raise InvalidInput("api_key", "is missing", "Pass api_key=... or set the environment variable OPENAI_API_KEY.")
-    from openai import OpenAI
-
-    # The client takes an empty OPENAI_BASE_URL for an address, so the default is spelled out.
-    address = base_url or os.environ.get("OPENAI_BASE_URL") or _ADDRESS
-    return OpenAI(api_key=key, base_url=address, timeout=timeout, max_retries=max_retries)
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

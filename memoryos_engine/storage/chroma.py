@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memoryos_engine.errors import MemoryOSError, StoreError
+from memoryos_engine.errors import ClosedError, MemoryOSError, StoreError
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
@@ -60,6 +61,15 @@ class ChromaStore:
         self._dimension = dimension
         self._pid = os.getpid()
         self.shared = shared
+        self._idle = threading.Condition()
+        self._calls = 0
+        self._closed = False
+
+    def close(self) -> None:
+        """Let the calls under way end and take no more: a job that waited for a model may come back late."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._calls)
 
     def commit(self, owner: Owner, rows: Sequence[Row], *, next_sequence: int, forgotten: Sequence[str] = ()) -> Head:
         """Write `rows` in one upsert together with the head, then delete `forgotten`; return the head.
@@ -197,12 +207,26 @@ class ChromaStore:
     def _translated(self, done: str) -> Iterator[None]:
         if os.getpid() != self._pid:
             raise StoreError("this store was opened before a fork; open a MemoryOS in the child process instead")
+        with self._counted():
+            try:
+                yield
+            except MemoryOSError:
+                raise
+            except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
+                raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._idle:
+            if self._closed:
+                raise ClosedError
+            self._calls += 1
         try:
             yield
-        except MemoryOSError:
-            raise
-        except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
-            raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
+        finally:
+            with self._idle:
+                self._calls -= 1
+                self._idle.notify_all()
 
 
 def _owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Storage:
             self.users -= 1
             if self.users == 0:
                 del _open[self.key]
+                self.store.close()
                 self._close()
 
 

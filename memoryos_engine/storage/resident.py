@@ -8,6 +8,7 @@ so memory is never ahead of the disk. Two locks: `writing` is held over a whole 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -46,7 +47,13 @@ class ResidentSet:
         self.writing = threading.RLock()
         self.reading = threading.RLock()
         self.consolidating = threading.Lock()
-        """Held by the one job that plans for this owner."""
+        """Held while a plan is made and committed; never while a model is asked."""
+        self.thinking = threading.Lock()
+        """Held by the one job that asks an analyst for this owner; taken before `consolidating`."""
+        self.trouble: Counter[str] = Counter()
+        """Page or segment id to how often in a row no usable answer came about it. Forgotten with the process."""
+        self.spoke_at = float("-inf")
+        """When pages were last added here, by the monotonic clock."""
         self.epoch = 0
         """Changes whenever records may have vanished, so that an older plan can be told."""
         self.head = Head()

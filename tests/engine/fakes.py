@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from memoryos_engine import DialoguePage, KnowledgeEntry, KnowledgeKind, Segment
-from memoryos_engine.analysis.base import FoundFact, PageNote, PendingPage
+from memoryos_engine.analysis.base import BatchReading, FoundFact, HotSegment, PageNote, PendingPage
 from memoryos_engine.similarity import Vector
 
 TAG = re.compile(r"#([a-z]+)")
@@ -44,25 +44,25 @@ class TagAnalyst:
 
     name = "tags"
 
-    def __init__(self, *, batch_size: int = 1000) -> None:
+    def __init__(self, *, batch_size: int = 1000, eager: bool = True) -> None:
         self.batch_size = batch_size
+        self.eager = eager
         self.errors: dict[str, Exception] = {}
         """Method to what it raises while it is set."""
         self.calls: list[tuple[str, tuple[str, ...]]] = []
         """Method and the user inputs it was given, oldest first."""
 
-    def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> Sequence[PageNote]:
+    def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> BatchReading:
         self._called("consolidate", [item.page for item in pages])
         chains: dict[str, str] = {}
-        return [_note(item, chains) for item in pages]
+        return BatchReading(notes=tuple(_note(item, chains) for item in pages))
 
     def summarise(self, pages: Sequence[DialoguePage]) -> str:
         self._called("summarise", pages)
         return " | ".join(page.user_input for page in pages)
 
-    def promote(
-        self, segment: Segment, pages: Sequence[DialoguePage], known: Sequence[KnowledgeEntry]
-    ) -> Sequence[FoundFact]:
+    def promote(self, hot: Sequence[HotSegment], known: Sequence[KnowledgeEntry]) -> Sequence[FoundFact]:
+        pages = [page for each in hot for page in each.pages]
         self._called("promote", pages)
         return [fact for page in pages for fact in _facts(page)]
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from memoryos_engine import EmbeddingError, HashingEmbedder, InvalidInput, ScriptedChatModel
+from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 
 
 class Waiting(HashingEmbedder):
@@ -29,7 +30,9 @@ class Waiting(HashingEmbedder):
 
 def test_awaited_calls_do_what_the_plain_ones_do(open_system):
     """Design part 5: sync core; async at the edge by threads, without writing anything twice."""
-    memory = open_system(llm=ScriptedChatModel(["You keep bees."]), short_term_capacity=2).memory("tom")
+    memory = open_system(
+        llm=ScriptedChatModel(["You keep bees."]), analyst=ExtractiveAnalyst(), short_term_capacity=2
+    ).memory("tom")
 
     async def conversation():
         page = await memory.aadd_memory("I keep bees.", agent_response="How many hives?", metadata={"n": 1})

@@ -17,7 +17,7 @@ from memoryos_engine import (
     ModelError,
     Tier,
 )
-from memoryos_engine.analysis.base import PageNote, PendingPage
+from memoryos_engine.analysis.base import BatchReading, PageNote, PendingPage
 from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 
 from .fakes import TagAnalyst, TagEmbedder
@@ -246,7 +246,8 @@ def test_notes_that_do_not_fit_the_pages_leave_them_pending(open_system, embedde
 
         def consolidate(self, pages: Sequence[PendingPage], segments):
             if self.babbles:
-                return answer([item.page.id for item in pages])
+                said = answer([item.page.id for item in pages])
+                return BatchReading(notes=tuple(said)) if isinstance(said, list) else said
             return super().consolidate(pages, segments)
 
     analyst = Babbling()

@@ -108,9 +108,9 @@ class FlakyAnalyst(ExtractiveAnalyst):
         self._perhaps("summarise")
         return super().summarise(pages)
 
-    def promote(self, segment, pages, known):
+    def promote(self, hot, known):
         self._perhaps("promote")
-        return super().promote(segment, pages, known)
+        return super().promote(hot, known)
 
     def _perhaps(self, method: str) -> None:
         if self.failing == method:

@@ -262,10 +262,10 @@ def test_a_segment_that_cannot_be_promoted_does_not_hold_up_the_others(open_syst
     """§3.3: every hot segment; one whose text a model chokes on must not starve the rest."""
 
     class Choking(TagAnalyst):
-        def promote(self, segment, pages, known):
-            if "a" in segment.keywords:
+        def promote(self, hot, known):
+            if "a" in hot[0].segment.keywords:
                 raise ConsolidationError("this one never works")
-            return super().promote(segment, pages, known)
+            return super().promote(hot, known)
 
     memory = open_system(short_term_capacity=1, embedder=TagEmbedder(), analyst=Choking()).memory("tom")
     for topic in "abc":
@@ -298,8 +298,8 @@ def test_facts_that_are_none_are_a_failure_of_the_analyst(open_system, answer):
     class Babbling(TagAnalyst):
         babbles = True
 
-        def promote(self, segment, pages, known):
-            return answer(pages[0]) if self.babbles else super().promote(segment, pages, known)
+        def promote(self, hot, known):
+            return answer(hot[0].pages[0]) if self.babbles else super().promote(hot, known)
 
     analyst = Babbling()
     options = {"short_term_capacity": 1, "embedder": TagEmbedder(), "analyst": analyst, "heat_threshold": 0.0}
@@ -323,8 +323,8 @@ def test_a_fact_without_a_source_among_the_pages_read_is_not_stored(open_system,
     """Our decision: every derived record points back at pages; an invented source is no source."""
 
     class Inventing(TagAnalyst):
-        def promote(self, segment, pages, known):
-            return [fact(pages[0], text="invented", source_page_ids=sources), fact(pages[0], text="said")]
+        def promote(self, hot, known):
+            return [fact(hot[0].pages[0], text="invented", source_page_ids=sources), fact(hot[0].pages[0], text="said")]
 
     options = {"short_term_capacity": 1, "embedder": TagEmbedder(), "analyst": Inventing(), "heat_threshold": 0.0}
     memory = open_system(**options).memory("tom")
@@ -338,8 +338,8 @@ def test_a_fact_that_says_nothing_is_not_stored(open_system, text):
     """Our decision: emptiness is no knowledge."""
 
     class Empty(TagAnalyst):
-        def promote(self, segment, pages, known):
-            return [fact(pages[0], text=text), fact(pages[0], text="said")]
+        def promote(self, hot, known):
+            return [fact(hot[0].pages[0], text=text), fact(hot[0].pages[0], text="said")]
 
     options = {"short_term_capacity": 1, "embedder": TagEmbedder(), "analyst": Empty(), "heat_threshold": 0.0}
     memory = open_system(**options).memory("tom")

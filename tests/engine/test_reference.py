@@ -7,7 +7,15 @@ import logging
 
 import pytest
 
-from memoryos_engine import ChatModelError, EmbeddingError, Memoryos, MemoryOSError, OpenAIChatModel, ScriptedChatModel
+from memoryos_engine import (
+    ChatModelError,
+    EmbeddingError,
+    InvalidInput,
+    Memoryos,
+    MemoryOSError,
+    OpenAIChatModel,
+    ScriptedChatModel,
+)
 from memoryos_engine.reference import PLACEHOLDERS
 
 TURN = (
@@ -75,8 +83,33 @@ def test_a_parameter_that_nothing_would_use_is_refused(open_seed, name):
     """Our decision: an argument without an effect is an error, not a silence."""
     with pytest.raises(TypeError, match=name):
         open_seed(**{name: "x"})
-    with pytest.raises(TypeError, match=name):
-        open_seed().get_response("hello", **{name: "x"})
+    with pytest.raises(TypeError, match="recency_tau_search"):
+        open_seed().get_response("hello", recency_tau_search=1)
+
+
+def test_the_hints_of_the_references_method_reach_the_model_and_the_page(open_seed):
+    """The reference's names in the reference's order; there they were accepted and ignored."""
+    seed = open_seed()
+    seed.system.llm = llm = ScriptedChatModel(["خوبم!"])
+    assert seed.get_response("چطوری؟", "friend", "warm", {"channel": "phone"}) == "خوبم!"
+    hints = 'What you are to the user: friend\nHow to answer: warm\nAbout this conversation: {"channel": "phone"}\n'
+    (page,) = seed.memory.pages()
+    assert hints in llm.requests[0][0].content
+    assert (page.user_input, page.agent_response, dict(page.metadata)) == ("چطوری؟", "خوبم!", {"channel": "phone"})
+    names = ["self", "query", "relationship_with_user", "style_hint", "user_conversation_meta_data"]
+    assert list(inspect.signature(Memoryos.get_response).parameters) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("relationship_with_user", 5), ("style_hint", "x" * 2001), ("user_conversation_meta_data", {"user_id": "eve"})],
+    ids=repr,
+)
+def test_an_unusable_hint_is_named_as_the_caller_wrote_it(open_seed, name, value):
+    """Errors name the parameter of the method that was called."""
+    with pytest.raises(InvalidInput) as caught:
+        open_seed().get_response("hello", **{name: value})
+    assert (caught.value.parameter, str(caught.value).startswith(name)) == (name, True)
 
 
 @pytest.mark.parametrize("question", [QUESTION, "What do you remember about my job?"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from memoryos_engine import worker as worker_module
-from memoryos_engine.errors import ConsolidationError
+from memoryos_engine.errors import ChatModelError, ConsolidationError
 from memoryos_engine.records import Owner
 from memoryos_engine.worker import Worker
 
@@ -202,22 +202,29 @@ def test_a_job_cannot_be_put_off_for_ever(make_worker, jobs, time):
     jobs.wait(lambda: "tom" in jobs.finished)
 
 
-def test_the_backoff_grows_with_each_failure_up_to_a_limit(make_worker, jobs, time):
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        pytest.param(ChatModelError, [256, 300, 300, 300, 300], id="no answer"),
+        pytest.param(ConsolidationError, [256, 512, 1024, 2048, 3600], id="an answer that cost tokens and was no use"),
+    ],
+)
+def test_the_backoff_grows_with_each_failure_up_to_a_limit(make_worker, jobs, time, error, last):
     """Design part 3: a model that fails leaves pages pending, with backoff."""
     worker, owner = make_worker(threads=1), owned("tom")
-    jobs.errors = [ConsolidationError(f"no {n}") for n in range(12)]
+    jobs.errors = [error(f"no {n}") for n in range(13)]
     waits = []
     worker.schedule(owner, delay=0.0)
-    for attempts in range(1, 13):
+    for attempts in range(1, 14):
         settle(worker, lambda attempts=attempts: settled(worker, owner, attempts))
         failure = worker.failure(owner)
         assert (str(failure.error), failure.attempts) == (f"no {attempts - 1}", attempts)
         waits.append(failure.retry_in)
         advance(worker, time, failure.retry_in)
-    jobs.wait(lambda: len(jobs.finished) == 13)
+    jobs.wait(lambda: len(jobs.finished) == 14)
     settle(worker, lambda: settled(worker, owner, 0))
 
-    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, *last]
     assert worker.failure(owner) is None
 
 

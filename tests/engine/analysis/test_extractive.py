@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memoryos_engine.analysis.base import Analyst, FoundFact, PageNote, PendingPage
+from memoryos_engine.analysis.base import Analyst, FoundFact, HotSegment, PageNote, PendingPage
 from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 from memoryos_engine.records import DialoguePage, KnowledgeKind, Segment
 from memoryos_engine.traits import is_trait_dimension
@@ -38,12 +38,12 @@ def note(current: DialoguePage, previous: DialoguePage | None = None, *, similar
     pending = PendingPage(
         page=current, vector=EAST, previous=previous, previous_vector=EAST if similar else NORTH if previous else None
     )
-    return analyst.consolidate([pending], [])[0]
+    return analyst.consolidate([pending], []).notes[0]
 
 
 def facts(*inputs: str, agent_response: str = "") -> Sequence[FoundFact]:
     pages = [page(text, agent_response, number=i) for i, text in enumerate(inputs)]
-    return analyst.promote(SEGMENT, pages, [])
+    return analyst.promote([HotSegment(segment=SEGMENT, pages=tuple(pages))], [])
 
 
 def texts(found: Sequence[FoundFact], kind: KnowledgeKind) -> list[str]:
@@ -100,7 +100,7 @@ def test_a_note_just_written_is_what_the_next_page_continues():
         ],
         [],
     )
-    assert notes[1].meta_chain == "We planned a trip to the Alps. The Alps were cold."
+    assert notes.notes[1].meta_chain == "We planned a trip to the Alps. The Alps were cold."
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_notes_do_not_depend_on_how_pages_are_grouped(turns, size):
                 previous_vector=before.vector if before else None,
             )
         )
-    at_once = analyst.consolidate(pending, [])
+    at_once = list(analyst.consolidate(pending, []).notes)
     grouped: list[PageNote] = []
     for start in range(0, len(pending), size):
         batch = pending[start : start + size]
         if grouped and batch[0].previous is not None:
             noted = replace(batch[0].previous, meta_chain=grouped[-1].meta_chain, keywords=grouped[-1].keywords)
             batch = [replace(batch[0], previous=noted), *batch[1:]]
-        grouped += analyst.consolidate(batch, [SEGMENT])
+        grouped += analyst.consolidate(batch, [SEGMENT]).notes
     assert grouped == at_once
 
 
@@ -179,7 +179,7 @@ def test_whatever_is_said_notes_and_summaries_stay_within_their_bounds(user_inpu
     assert len(written.meta_chain) <= 240
     assert len(written.keywords) <= 8
     assert len(summary) <= 300
-    for fact in analyst.promote(SEGMENT, [current], []):
+    for fact in analyst.promote([HotSegment(segment=SEGMENT, pages=(current,))], []):
         assert fact.text
         assert len(fact.text) <= 320
 
@@ -284,16 +284,11 @@ def test_junk_never_becomes_a_fact_whoever_says_it(junk):
 
 
 def test_a_page_gives_at_most_two_facts_of_the_user_and_one_of_the_assistant():
-    found = analyst.promote(
-        SEGMENT,
-        [
-            page(
-                "I adopted a black cat. My sister plays the violin. I moved house in April. I own a red bicycle.",
-                "I recommend the Blue Door cafe in Lisbon. I suggest a walk along the river Tagus afterwards.",
-            )
-        ],
-        [],
+    said = page(
+        "I adopted a black cat. My sister plays the violin. I moved house in April. I own a red bicycle.",
+        "I recommend the Blue Door cafe in Lisbon. I suggest a walk along the river Tagus afterwards.",
     )
+    found = analyst.promote([HotSegment(segment=SEGMENT, pages=(said,))], [])
     assert len(texts(found, KnowledgeKind.USER_KNOWLEDGE)) == 2
     assert len(texts(found, KnowledgeKind.ASSISTANT_KNOWLEDGE)) == 1
 
@@ -376,5 +371,5 @@ def test_a_megabyte_in_one_page_takes_less_than_a_second(piece):
     started = process_time()
     note(long, replace(long, id="before"))
     analyst.summarise([long])
-    analyst.promote(SEGMENT, [long], [])
+    analyst.promote([HotSegment(segment=SEGMENT, pages=(long,))], [])
     assert process_time() - started < 1.0

@@ -1,0 +1,110 @@
+"""From what a model said to the JSON object it was asked for.
+
+A reply may come after thinking aloud, in a code fence, or between a few words of prose.
+It may not be cut short, a list, or anything else: nothing is guessed or completed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from memoryos_engine.errors import ConsolidationError
+from memoryos_engine.llm.base import OutputSchema
+from memoryos_engine.llm.reasoning import without_reasoning
+
+MOST_CHARACTERS = 200_000
+"""A longer reply is babble; none of it is read."""
+
+_YES = frozenset({"true", "yes", "y", "1", "是", "はい", "да", "ja", "oui", "sí", "si", "نعم", "بله", "evet", "हाँ"})
+_NO = frozenset({"false", "no", "n", "0", "none", "null", "", "否", "不是", "いいえ", "нет", "nein", "non", "لا", "نه",
+                 "hayır", "नहीं"})  # fmt: skip
+
+
+class Item(BaseModel):
+    """One entry of a reply; what it does not know is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+I = TypeVar("I", bound=Item)  # noqa: E741 - the one type of this file
+
+
+def json_object(reply: str) -> Mapping[str, Any]:
+    """Return the JSON object in a model's reply.
+
+    Raises:
+        ConsolidationError: there is none, or it is not whole.
+    """
+    said = without_reasoning(reply) if len(reply) <= MOST_CHARACTERS else ""
+    start = said.find("{")
+    if start < 0 or "[" in said[:start]:
+        raise unusable("holds no JSON object")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(said, start)
+    except (ValueError, RecursionError):
+        raise unusable("holds JSON that is broken or cut short") from None
+    return dict(value)
+
+
+def items(reply: Mapping[str, Any], name: str, kind: type[I]) -> tuple[list[I], int]:
+    """Return the entries of the list called `name` that have the wanted shape, and how many have not.
+
+    Raises:
+        ConsolidationError: there is something else than a list under that name.
+    """
+    given = reply.get(name)
+    if not isinstance(given, list):
+        raise unusable(f"has no list {name!r}")
+    found = [each for each in (_item(value, kind) for value in given) if each is not None]
+    return found, len(given) - len(found)
+
+
+def unusable(problem: str) -> ConsolidationError:
+    """Return the error for a reply of which nothing is used."""
+    return ConsolidationError(f"the model's reply {problem}; nothing was stored and its pages are tried again")
+
+
+def output_schema(kind: type[BaseModel]) -> OutputSchema:
+    """Return the JSON schema of a reply, in the strict form endpoints ask for: closed, every key required."""
+    schema = kind.model_json_schema()
+    for node in (schema, *schema.get("$defs", {}).values()):
+        _close(node)
+    return OutputSchema(name=kind.__name__.lower(), schema=schema)
+
+
+def _close(node: dict[str, Any]) -> None:
+    for noise in ("title", "description"):
+        node.pop(noise, None)
+    properties = node.get("properties", {})
+    node |= {"additionalProperties": False, "required": list(properties)}
+    for part in properties.values():
+        part.pop("title", None)
+        part.pop("default", None)
+
+
+def _item(value: object, kind: type[I]) -> I | None:
+    try:
+        return kind.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _flag(value: object) -> object:
+    """Read the ways in which models say yes and no; what is neither is left for the shape to refuse."""
+    word = value.strip().strip(".!。\"'").casefold() if isinstance(value, str) else value
+    if isinstance(word, str) and word in _YES | _NO:
+        return word in _YES
+    return False if value is None else value
+
+
+def _texts(value: object) -> object:
+    """Take one text for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Texts = Annotated[list[str], BeforeValidator(_texts)]
