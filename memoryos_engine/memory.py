@@ -256,11 +256,8 @@ class UserMemory:
         Raises:
             ModelError, StoreError: what went wrong; the rest stays pending.
         """
-        if not progress:
-            return self._system.flush(self.owner)
-        with bar("consolidating pages", "page", self.status().pending) as shown:
-            self._system.flush(self.owner, step=shown.update)
-        return None
+        with bar("consolidating pages", "page", self.status().pending, shown=progress) as step:
+            self._system.flush(self.owner, step=step)
 
     def status(self) -> MemoryStatus:
         """Return how much waits for the background, whether it is at it, and why the last try failed if it did."""

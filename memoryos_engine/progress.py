@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def bar(title: str, unit: str, total: int) -> AbstractContextManager[Any]:
-    """Return a bar to be moved by its `update(count)`."""
+@contextmanager
+def bar(title: str, unit: str, total: int, *, shown: bool) -> Iterator[Callable[[int], object]]:
+    """Give a function that moves a bar by so many units; without a bar it moves nothing."""
+    if not shown:
+        yield lambda count: None  # noqa: ARG005
+        return
     from tqdm.auto import tqdm
 
-    shown: AbstractContextManager[Any] = tqdm(total=total, desc=title, unit=unit)
-    return shown
+    with tqdm(total=total, desc=title, unit=unit) as moving:
+        yield moving.update
 
 
 def bar_over(things: Iterable[T], title: str, unit: str) -> Iterable[T]:

@@ -204,7 +204,7 @@ class MemoryOS:
             self._visits.add(owner, Visits.one(segment_ids=segment_ids, entry_ids=entry_ids, at=self.clock()))
             self.schedule(owner, at_once=False)
 
-    def flush(self, owner: Owner, *, step: Callable[[int], object] | None = None) -> None:
+    def flush(self, owner: Owner, *, step: Callable[[int], object]) -> None:
         """Do the owner's background work now and raise what goes wrong; `step` is told of pages done."""
         self.require_open()
         self._worker.run_now(owner, lambda owner: self._do_all(owner, step))
@@ -241,12 +241,11 @@ class MemoryOS:
             waiting = not partial and (self.updater.pending(resident) or self.updater.unpromoted(resident))
             return wait if waiting else None
 
-    def _do_all(self, owner: Owner, step: Callable[[int], object] | None) -> None:
+    def _do_all(self, owner: Owner, step: Callable[[int], object]) -> None:
         with self._storage.residents.use(owner) as resident:
             self._record_visits(owner, resident)
             while done := self.updater.consolidate(resident):
-                if step is not None:
-                    step(done)
+                step(done)
             self.updater.promote(resident)
 
     def _reopen(self) -> None:
