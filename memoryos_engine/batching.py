@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from memoryos_engine.analysis.base import HotSegment
 from memoryos_engine.records import DialoguePage
@@ -31,36 +30,26 @@ def next_batch(pending: Sequence[DialoguePage], trouble: Mapping[str, int], *, s
     return [page for page in pending if trouble.get(page.id, 0) == least][: _halved(size, least)]
 
 
-def groups(hot: Sequence[HotSegment], trouble: Mapping[str, int], *, size: int) -> list[list[HotSegment]]:
-    """Return hot segments in groups of at most `size` pages; a larger segment comes in parts.
+def next_group(hot: Sequence[HotSegment], trouble: Mapping[str, int], *, size: int) -> list[HotSegment]:
+    """Return the hot segments to read next in one call, with up to `size` pages of the same history of failures.
+
+    A segment that does not fit begins the next group; one larger than a group comes in parts.
 
     Args:
         hot: the segments, hottest first.
-        trouble: segment id to failures in a row.
+        trouble: page id to failures in a row.
         size: most pages of a group.
     """
-    parts = sorted(hot, key=lambda each: trouble.get(each.segment.id, 0))
-    found: list[list[HotSegment]] = []
-    for failures, alike in groupby(parts, key=lambda each: trouble.get(each.segment.id, 0)):
-        found += _packed([part for each in alike for part in _parts(each, _halved(size, failures))], size, failures)
+    least = min((trouble.get(page.id, 0) for each in hot for page in each.pages), default=0)
+    alike = [replace(each, pages=tuple(p for p in each.pages if trouble.get(p.id, 0) == least)) for each in hot]
+    found: list[HotSegment] = []
+    room = _halved(size, least)
+    for part in (each for each in alike if each.pages):
+        if not room or (found and len(part.pages) > room):
+            break
+        found.append(replace(part, pages=part.pages[:room]))
+        room -= len(found[-1].pages)
     return found
-
-
-def _packed(parts: Sequence[HotSegment], size: int, failures: int) -> list[list[HotSegment]]:
-    """Return parts in groups, in order; one that failed before is read alone."""
-    packed: list[list[HotSegment]] = []
-    room = 0
-    for part in parts:
-        if failures > PATIENCE or len(part.pages) > room:
-            packed.append([])
-            room = size
-        packed[-1].append(part)
-        room -= len(part.pages)
-    return packed
-
-
-def _parts(hot: HotSegment, size: int) -> list[HotSegment]:
-    return [replace(hot, pages=hot.pages[start : start + size]) for start in range(0, len(hot.pages), size)]
 
 
 def _halved(size: int, failures: int) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from memoryos_engine.analysis.base import Analyst, BatchReading, PendingPage
+from memoryos_engine.analysis.base import Analyst, BatchReading, PendingPage, TopicNote
 from memoryos_engine.analysis.checked import checked_facts, checked_reading, checked_summary
+from memoryos_engine.analysis.grounding import Ground
 from memoryos_engine.batching import next_batch
 from memoryos_engine.errors import ModelError
+from memoryos_engine.mid_term import SegmentState
 from memoryos_engine.plan import Plan
 from memoryos_engine.planning import Planner, counting_trouble
 from memoryos_engine.records import DialoguePage, Segment
@@ -18,6 +20,8 @@ from memoryos_engine.storage.resident import ResidentSet
 
 NEAREST_SEGMENTS = 10
 """Known segments an analyst is shown with a batch."""
+LONGEST_SUMMARY = 600
+"""Characters of a summary that is put together from several."""
 
 
 class Consolidation:
@@ -32,49 +36,51 @@ class Consolidation:
         self._analyst = analyst
         self._planner = planner
 
-    def run(self, resident: ResidentSet, pending: Sequence[DialoguePage]) -> int:
+    def run(self, resident: ResidentSet, pending: Sequence[DialoguePage]) -> int | None:
         """Consolidate one batch of the pending pages; return its size. Called with `resident.thinking` held.
+
+        Returns:
+            None if there was no batch; 0 if it has to be read again, because something was forgotten meanwhile.
 
         Raises:
             ModelError: the analyst or the embedder failed; what was not finished stays due.
             StoreError: nothing was changed.
         """
+        epoch = resident.epoch
         batch = self._batch(resident, next_batch(pending, resident.trouble, size=self._analyst.batch_size))
         if not batch:
-            return 0
+            return None
         shown = self._nearest(resident, batch)
         with counting_trouble(resident, [item.page.id for item in batch]):
             reading = checked_reading(self._analyst.consolidate(batch, shown), batch)
-        failure = self._consolidated(resident, batch, reading, shown)
+        with resident.consolidating:
+            plan = self._planner.plan(resident)
+            if resident.epoch != epoch:
+                return 0
+            failure = self._placed(plan, batch, reading, shown)
+            kept = self._planner.commit(resident, plan, epoch)
         if failure:
             raise failure
-        return len(batch)
+        return len(batch) if kept else 0
 
     def _batch(self, resident: ResidentSet, pages: Sequence[DialoguePage]) -> list[PendingPage]:
+        inside = {page.id for page in pages}
         with resident.reading:
-            before = {page.id: resident.records.previous(page) for page in pages}
+            before = {page.id: _settled(resident.records.previous(page), inside) for page in pages}
         wanted = {page.id for page in (*pages, *before.values()) if page}
         vectors = resident.vectors(wanted)
         return [_pending(page, before[page.id], vectors) for page in pages if page.id in vectors]
 
     def _nearest(self, resident: ResidentSet, batch: Sequence[PendingPage]) -> list[Segment]:
+        """Return the segments likely to be carried on: those of the pages before, then the nearest by F."""
         with resident.reading:
             states = resident.records.live_states()
-        direction: Vector = np.sum([item.vector for item in batch], axis=0)
-        states.sort(key=lambda state: -float(state.centroid @ direction))
+        vectors: Vector = np.stack([item.vector for item in batch])
+        said = Ground.of([item.page.text for item in batch]).terms
+        before = {item.previous.segment_id for item in batch if item.previous}
+        scores = {state.segment.id: _affinity(state, vectors, said) for state in states}
+        states.sort(key=lambda state: (state.segment.id not in before, -scores[state.segment.id]))
         return [state.segment for state in states[:NEAREST_SEGMENTS]]
-
-    def _consolidated(
-        self, resident: ResidentSet, batch: Sequence[PendingPage], reading: BatchReading, shown: Sequence[Segment]
-    ) -> ModelError | None:
-        """Place a batch as it was read, unless its pages changed meanwhile; they are then read again."""
-        with resident.consolidating:
-            if not _unchanged(resident, batch):
-                return None
-            epoch, plan = resident.epoch, self._planner.plan(resident)
-            failure = self._placed(plan, batch, reading, shown)
-            self._planner.commit(resident, plan, epoch)
-        return failure
 
     def _placed(
         self, plan: Plan, batch: Sequence[PendingPage], reading: BatchReading, shown: Sequence[Segment]
@@ -90,16 +96,13 @@ class Consolidation:
         return failure
 
     def _told(self, plan: Plan, segment_id: str, reading: BatchReading, shown: Sequence[Segment]) -> str:
-        """Return what the analyst said of a segment, if it knew all that is in it; else a summary of its pages."""
-        known = {segment.id: segment.summary for segment in shown}
+        """Return the summary of a segment that pages joined: the analyst's own, or one made from its pages."""
         new = plan.newcomers(segment_id)
-        for topic in reading.topics:
-            if not new <= set(topic.page_ids):
-                continue
-            if len(new) == len(plan.pages_of(segment_id)):
-                return topic.summary
-            if topic.segment_id == segment_id and known.get(segment_id) == plan.summary(segment_id):
-                return topic.summary
+        topics = [topic for topic in reading.topics if not new.isdisjoint(topic.page_ids)]
+        if len(topics) == 1 and _knows_all(topics[0], plan, segment_id, shown):
+            return topics[0].summary
+        if topics and all(topic.segment_id in (None, segment_id) for topic in topics):
+            return _joined([plan.summary(segment_id), *(topic.summary for topic in topics)])
         return checked_summary(self._analyst.summarise(plan.pages_of(segment_id)))
 
     def _promoted_within(self, plan: Plan, segment_id: str) -> ModelError | None:
@@ -113,12 +116,31 @@ class Consolidation:
         return None
 
 
-def _unchanged(resident: ResidentSet, batch: Sequence[PendingPage]) -> bool:
-    """Say whether the pages of a batch, and those before them, are still as they were read."""
-    with resident.reading:
-        now = resident.records.pages
-        seen = [page for item in batch for page in (item.page, item.previous) if page is not None]
-        return all(now.get(page.id) == page for page in seen)
+def _affinity(state: SegmentState, vectors: Vector, said: frozenset[str]) -> float:
+    """Return how near a segment is to a batch: the best cosine, and the share of its keywords that are said."""
+    own = Ground.of(state.segment.keywords).terms
+    return float((vectors @ state.centroid).max()) + len(own & said) / max(1, len(own))
+
+
+def _knows_all(topic: TopicNote, plan: Plan, segment_id: str, shown: Sequence[Segment]) -> bool:
+    """Say whether a topic's summary covers its segment: all of it is new, or it brings the known summary up to date."""
+    if not plan.newcomers(segment_id) <= set(topic.page_ids):
+        return False
+    if topic.segment_id is None:
+        return len(plan.newcomers(segment_id)) == len(plan.pages_of(segment_id))
+    known = {segment.id: segment.summary for segment in shown}
+    return topic.segment_id == segment_id and known.get(segment_id) == plan.summary(segment_id)
+
+
+def _joined(summaries: Sequence[str]) -> str:
+    """Return summaries end to end, the latest kept where that gets too long."""
+    text = " ".join(dict.fromkeys(summary for summary in summaries if summary))
+    return text if len(text) <= LONGEST_SUMMARY else text[-LONGEST_SUMMARY:].partition(" ")[2]
+
+
+def _settled(previous: DialoguePage | None, inside: Collection[str]) -> DialoguePage | None:
+    """Return the page before, unless it is pending itself in another batch: it has no chain yet to go on with."""
+    return previous if previous and (previous.segment_id or previous.id in inside) else None
 
 
 def _pending(page: DialoguePage, previous: DialoguePage | None, vectors: Mapping[str, Vector]) -> PendingPage:

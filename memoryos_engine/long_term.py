@@ -9,6 +9,7 @@ by age, use and repetition. Values in, values out.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,6 +28,8 @@ FACTS_OF_A_PAGE = 1000
 """More than any page has; makes one number of a page's place and a fact's place in it."""
 QUEUES = (KnowledgeKind.USER_KNOWLEDGE, KnowledgeKind.ASSISTANT_KNOWLEDGE)
 """The kinds that have a capacity."""
+
+_WORD = re.compile(r"\w+")
 
 Entries = Mapping[str, KnowledgeEntry]
 
@@ -159,9 +162,9 @@ def _fuller(related: Sequence[KnowledgeEntry], statement: _Statement) -> Knowled
     """Return the current profile value that begins with what is said now and says more: it is not replaced by less."""
     if statement.fact.kind is not KnowledgeKind.USER_PROFILE:
         return None
-    said = f"{normalised(statement.fact.text)} "
+    said = _WORD.findall(normalised(statement.fact.text))
     current = (entry for entry in related if entry.valid_until is None)
-    return next((entry for entry in current if normalised(entry.text).startswith(said)), None)
+    return next((entry for entry in current if _WORD.findall(normalised(entry.text))[: len(said)] == said), None)
 
 
 def _entry(statement: _Statement, owner: Owner, *, taken: Entries) -> KnowledgeEntry:

@@ -60,7 +60,7 @@ def default_analyst(llm: ChatModel | None, prompts: Prompts, settings: MemorySet
 def checked_analyst(analyst: Analyst) -> Analyst:
     """Return the analyst, or raise InvalidInput for what is none."""
     steps = ("consolidate", "summarise", "promote")
-    traits = ("batch_size", "eager")
+    traits = ("batch_size", "promotion_size", "eager")
     if not all(callable(getattr(analyst, step, None)) for step in steps) or not all(
         hasattr(analyst, name) for name in traits
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -13,6 +14,9 @@ from memoryos_engine.records import KnowledgeEntry
 from memoryos_engine.settings import MemorySettings
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
+
+FIRST_REST, LONGEST_REST = 1.0, 3600.0
+"""Seconds for which a record is left alone after the first failure about it, doubled with each, and at most."""
 
 
 class Planner:
@@ -72,7 +76,22 @@ def counting_trouble(resident: ResidentSet, ids: Sequence[str]) -> Iterator[None
     try:
         yield
     except (ConsolidationError, ReplyRefused):
-        resident.trouble.update(ids)
+        for record_id in ids:
+            resident.trouble[record_id] += 1
+            rest = min(LONGEST_REST, FIRST_REST * 2.0 ** min(resident.trouble[record_id] - 1, 60))
+            resident.rests_until[record_id] = time.monotonic() + rest
         raise
     for record_id in ids:
         resident.trouble.pop(record_id, None)
+        resident.rests_until.pop(record_id, None)
+
+
+def is_resting(resident: ResidentSet, record_id: str) -> bool:
+    """Say whether a record about which no usable answer came is left alone for now."""
+    return resident.rests_until.get(record_id, 0.0) > time.monotonic()
+
+
+def next_rest_ends(resident: ResidentSet) -> float | None:
+    """Return in how many seconds the first record that rests is asked about again; None if none rests."""
+    now = time.monotonic()
+    return min((until - now for until in resident.rests_until.values() if until > now), default=None)

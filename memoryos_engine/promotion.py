@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from memoryos_engine.analysis.base import Analyst, FoundFact, HotSegment
+from memoryos_engine.analysis.base import Analyst, HotSegment
 from memoryos_engine.analysis.checked import checked_facts
-from memoryos_engine.batching import groups
+from memoryos_engine.analysis.grounding import Ground
+from memoryos_engine.batching import next_group
 from memoryos_engine.errors import ModelError
-from memoryos_engine.planning import Planner, counting_trouble
+from memoryos_engine.planning import Planner, counting_trouble, is_resting
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind
 from memoryos_engine.storage.resident import ResidentSet
 
@@ -36,22 +38,31 @@ class Promotion:
         with resident.reading:
             return [plan.unpromoted(segment_id) for segment_id in plan.hot()]
 
-    def run(self, resident: ResidentSet, hot: Sequence[HotSegment]) -> int:
-        """Promote hot segments; return how many pages were read. Called with `resident.thinking` held.
+    def run(self, resident: ResidentSet, *, at_least: int, rested: bool) -> bool:
+        """Promote the hot segments; return whether any was read. Called with `resident.thinking` held.
+
+        What is forgotten meanwhile is not asked about any more, and what was read with it is read again.
+
+        Args:
+            resident: whose segments.
+            at_least: unpromoted pages below which it is not worth asking.
+            rested: leave pages alone about which no usable answer came a short while ago.
 
         Raises:
             ModelError: the analyst or the embedder failed; the segment stays due.
         """
-        done, failures = 0, list[ModelError]()
-        for group in self._groups(hot, resident):
+        failed: dict[str, ModelError] = {}
+        failures = 0
+        done = False
+        while failures < MOST_FAILURES and (group := self._next(resident, failed, at_least, rested)):
             try:
-                done += self._promoted(resident, group)
+                self._promoted(resident, group)
+                done = True
             except ModelError as error:
-                failures.append(error)
-            if len(failures) == MOST_FAILURES:
-                break
-        if failures:
-            raise failures[0]
+                failures += 1
+                failed |= dict.fromkeys((page.id for each in group for page in each.pages), error)
+        if failed:
+            raise next(iter(failed.values()))
         return done
 
     def tidy(self, resident: ResidentSet) -> None:
@@ -61,38 +72,52 @@ class Promotion:
             plan.tidy()
             self._planner.commit(resident, plan, epoch)
 
-    def _groups(self, hot: Sequence[HotSegment], resident: ResidentSet) -> list[list[HotSegment]]:
+    def _next(
+        self, resident: ResidentSet, failed: Collection[str], at_least: int, rested: bool
+    ) -> Sequence[HotSegment]:
+        """Return the segments to read next, as they are now; none if they are not worth asking about."""
+
+        def is_due(page: DialoguePage) -> bool:
+            return page.id not in failed and not (rested and is_resting(resident, page.id))
+
+        hot = [replace(each, pages=tuple(filter(is_due, each.pages))) for each in self.hot(resident)]
+        hot = [each for each in hot if each.pages]
+        if not hot or sum(len(each.pages) for each in hot) < at_least:
+            return ()
         if self._analyst.eager:
-            return [[each] for each in hot]
-        return groups(hot, resident.trouble, size=self._analyst.batch_size)
+            return hot[:1]
+        return next_group(hot, resident.trouble, size=self._analyst.promotion_size)
 
-    def _promoted(self, resident: ResidentSet, group: Sequence[HotSegment]) -> int:
-        """Read a group of hot segments and keep what was found, unless their pages changed meanwhile."""
+    def _promoted(self, resident: ResidentSet, group: Sequence[HotSegment]) -> None:
+        """Read a group of hot segments and keep what was found, unless anything was forgotten meanwhile."""
+        epoch = resident.epoch
         pages = [page for each in group for page in each.pages]
-        with counting_trouble(resident, [each.segment.id for each in group]):
-            facts = checked_facts(self._analyst.promote(group, self._known(resident, pages)), pages)
+        known = self._known(resident, pages)
+        with counting_trouble(resident, [page.id for page in pages]):
+            facts = checked_facts(self._analyst.promote(group, known), pages)
         with resident.consolidating:
-            if any(resident.records.pages.get(page.id) != page for page in pages):
-                return 0
-            return len(pages) if self._learnt(resident, group, facts) else 0
-
-    def _learnt(self, resident: ResidentSet, group: Sequence[HotSegment], facts: Iterable[FoundFact]) -> bool:
-        epoch, plan = resident.epoch, self._planner.plan(resident)
-        plan.promote(group, facts)
-        return self._planner.commit(resident, plan, epoch)
+            plan = self._planner.plan(resident)
+            if resident.epoch == epoch:
+                plan.promote(group, facts)
+                self._planner.commit(resident, plan, epoch)
 
     def _known(self, resident: ResidentSet, pages: Sequence[DialoguePage]) -> list[KnowledgeEntry]:
         """Return the current entries: the profile, then the nearest to any of the pages first."""
         vectors = resident.vectors([page.id for page in pages])
         entries = self._planner.plan(resident).known()
         with resident.reading:
-            held = resident.records.knowledge_vectors
-            rows = np.stack([held[entry.id] for entry in entries]) if entries else np.zeros((0, 1))
-        if not entries or not vectors:
+            terms, held = resident.records.knowledge_terms, resident.records.knowledge_vectors
+        if not vectors:
             return entries
-        nearness = (rows @ np.stack(list(vectors.values())).T).max(axis=1)
-        order = sorted(range(len(entries)), key=lambda row: (_rank(entries[row]), -float(nearness[row])))
-        return [entries[row] for row in order]
+        near, said = np.stack(list(vectors.values())), Ground.of([page.text for page in pages]).terms
+        scores = {
+            entry.id: float((near @ held[entry.id]).max()) + len(terms[entry.id] & said) / max(1, len(terms[entry.id]))
+            for entry in entries
+            if entry.id in held
+        }
+        return sorted(
+            (entry for entry in entries if entry.id in scores), key=lambda entry: (_rank(entry), -scores[entry.id])
+        )
 
 
 def _rank(entry: KnowledgeEntry) -> int:

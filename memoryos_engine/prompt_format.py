@@ -69,9 +69,13 @@ def neutralise(text: str) -> str:
     Lines after the first begin with a space; empty lines go; a line that poses as a label,
     heading or date gets a bar before it; hidden characters go.
     """
-    visible = _IDLE_JOINER.sub("", _HIDDEN.sub("", _LONE_SURROGATE.sub("\ufffd", text)))
-    lines = [line.rstrip() for line in visible.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in visible(text).splitlines() if line.strip()]
     return _POSES.sub("\n | ", _FENCE.sub("&lt;", "\n ".join(lines).lstrip()))
+
+
+def visible(text: str) -> str:
+    """Return `text` without characters that hide, reorder or cannot be stored."""
+    return _IDLE_JOINER.sub("", _HIDDEN.sub("", _LONE_SURROGATE.sub("\ufffd", text)))
 
 
 def entry_line(text: str) -> str:

@@ -1,6 +1,6 @@
 """Which pages answer a question: evidence added up, page by page.
 
-Four kinds of evidence, each explained in the result so that it can be shown:
+Five kinds of evidence, each explained in the result so that it can be shown:
 
 * words: the page, or the pages around it in its session, hold the question's terms.
   A conversation says a thing once and goes on with "it"; so a term counts for the pages
@@ -9,6 +9,7 @@ Four kinds of evidence, each explained in the result so that it can be shown:
 * segment: the other pages of its topic hold them, however far away they were said. A
   small boost, never a gate: a page that quotes the question is reached whatever its topic.
 * similarity: the embedder finds page and question near.
+* knowledge: a fact in long-term memory fits the question, and the page is where it was said.
 * date: the question names a time, and the page is from then.
 
 Everything is a pure function of arrays; ties keep the order of the pages.
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ from memoryos_engine.lexical_index import LexicalIndex
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
 Span = tuple[float, float]
+NO_FACTS: Mapping[int, float] = MappingProxyType({})
 
 TERM_SATURATION = 1.2  # BM25's k1: a second mention counts, a tenth hardly
 LENGTH_PENALTY = 0.3  # BM25's b, low because a page is scored with its surroundings
@@ -37,6 +40,7 @@ BEFORE = (0.5, 0.3, 0.1)  # how much of the page one, two, three steps earlier c
 AFTER = (0.4, 0.2, 0.1)  # a little less: an answer follows its question
 SIMILARITY_WEIGHT = 0.3  # beside a best lexical score of 1
 SEGMENT_WEIGHT = 0.1  # little: what is near in topic and time is a neighbour already
+KNOWLEDGE_WEIGHT = 0.1  # a fact repeats words of its page, which count already
 DATE_WEIGHT = 1.0  # as much as the best words: who names a day wants that day
 DAYS_EARLY, DAYS_LATE = 7.0, 14.0  # plans come before the day, stories after it
 DAY = 86400.0
@@ -110,11 +114,12 @@ class Evidence:
     segment: Floats
     similarity: Floats
     date: Floats
+    knowledge: Floats
 
     @cached_property
     def total(self) -> Floats:
         """The score that ranks."""
-        return self.words + self.neighbours + self.segment + self.similarity + self.date
+        return self.words + self.neighbours + self.segment + self.similarity + self.date + self.knowledge
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> Positions:
         """The positions of the best pages, best first, among those allowed."""
@@ -132,6 +137,7 @@ def rank(
     timestamps: NDArray[np.float64],
     spans: Sequence[Span] = (),
     segments: NDArray[np.integer] | None = None,
+    facts: Mapping[int, float] = NO_FACTS,
 ) -> Evidence:
     """Return the evidence for every page.
 
@@ -143,11 +149,15 @@ def rank(
         timestamps: when each page was said, in seconds.
         spans: the stretches of time the question names, in seconds.
         segments: a number per page, equal within a segment, negative for none.
+        facts: position of a page to how well the best fact it is a source of fits the question, from 0 to 1.3.
     """
     words, neighbours = lexical_evidence(index, query, surroundings)
     support = segment_evidence(words, segments) if segments is not None else np.zeros_like(words)
     similarity = SIMILARITY_WEIGHT * np.maximum(similarities, 0).astype(np.float32)
-    return Evidence(words, neighbours, support, similarity, date_evidence(timestamps, spans))
+    knowledge = np.zeros_like(words)
+    for place, score in facts.items():
+        knowledge[place] = KNOWLEDGE_WEIGHT * score
+    return Evidence(words, neighbours, support, similarity, date_evidence(timestamps, spans), knowledge)
 
 
 def segment_evidence(words: Floats, segments: NDArray[np.integer]) -> Floats:

@@ -7,7 +7,7 @@ archived ones too, pending pages, and the STM of other sessions. How pages are s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -91,22 +91,28 @@ def _found(
         request.session_id, capacity=settings.short_term_capacity, sessions=settings.short_term_sessions
     )
     allowed = _allowed(request, records, short_term)
-    evidence = _evidence(query, index, nearest)
+    entries = _scored_entries(query, records, request.as_of)
+    evidence = _evidence(query, index, nearest, _facts(entries, index))
     rows = (
         _two_stage(query, records, settings, evidence, allowed, request.top_k)
         if settings.retrieval == "two_stage"
         else evidence.best(request.top_k, allowed)
     )
     pages = [_scored(records.pages[index.ids[row]], evidence, row) for row in rows]
+    user, assistant = (
+        _best_entries(entries, kind, settings.knowledge_top_k)
+        for kind in (KnowledgeKind.USER_KNOWLEDGE, KnowledgeKind.ASSISTANT_KNOWLEDGE)
+    )
     return RetrievedMemory(
         query=request.query,
         short_term=tuple(short_term),
         pages=tuple(pages),
         best=_best(records, evidence, short_term),
         user_profile=user_profile(records.knowledge.values(), request.as_of),
-        user_knowledge=_entries(KnowledgeKind.USER_KNOWLEDGE, query, records, settings, request.as_of),
+        user_knowledge=user,
         assistant_profile=settings.assistant_profile,
-        assistant_knowledge=_entries(KnowledgeKind.ASSISTANT_KNOWLEDGE, query, records, settings, request.as_of),
+        assistant_knowledge=assistant,
+        sources=_sources((*user, *assistant), records),
         explanations=_explanations(evidence, index, rows),
     )
 
@@ -121,13 +127,15 @@ def _allowed(request: Request, records: UserRecords, short_term: Sequence[Dialog
     return allowed
 
 
-def _evidence(query: _Query, index: PageIndex, nearest: Mapping[str, float]) -> Evidence:
+def _evidence(query: _Query, index: PageIndex, nearest: Mapping[str, float], facts: Mapping[int, float]) -> Evidence:
     similarities = index.similarities(query.vector)
     if similarities is None:
         similarities = np.zeros(len(index.ids), dtype=np.float32)
         known = [page_id for page_id in nearest if page_id in index]
         similarities[index.rows(known)] = [nearest[page_id] for page_id in known]
-    return rank(index.lexical, query.terms, index.surroundings, similarities, index.times, query.spans, index.segments)
+    return rank(
+        index.lexical, query.terms, index.surroundings, similarities, index.times, query.spans, index.segments, facts
+    )
 
 
 def _two_stage(
@@ -160,15 +168,32 @@ def _best(records: UserRecords, evidence: Evidence, short_term: Sequence[Dialogu
     return short_term[-1] if short_term else next(reversed(records.pages.values()), None)
 
 
-def _entries(
-    kind: KnowledgeKind, query: _Query, records: UserRecords, settings: MemorySettings, as_of: datetime | None
-) -> tuple[KnowledgeEntry, ...]:
+def _scored_entries(query: _Query, records: UserRecords, as_of: datetime | None) -> list[KnowledgeEntry]:
+    """Return every entry that holds, with its score: share of the query's words plus 0.3 similarity, 0 to 1.3."""
     shares = _shares(query.terms, records.index)
-    held = [entry for entry in held_at(records.knowledge.values(), as_of) if entry.kind is kind]
-    scores = {entry.id: _entry_score(entry.id, query.vector, shares, records) for entry in held}
-    held.sort(key=lambda entry: (entry.said_at, entry.order, entry.id), reverse=True)  # of equal ones the newest first
-    best = sorted(held, key=lambda entry: -round(scores[entry.id], 5))[: settings.knowledge_top_k]
-    return tuple(replace(entry, score=scores[entry.id]) for entry in best)
+    held = held_at(records.knowledge.values(), as_of)
+    return [replace(entry, score=_entry_score(entry.id, query.vector, shares, records)) for entry in held]
+
+
+def _facts(entries: Iterable[KnowledgeEntry], index: PageIndex) -> dict[int, float]:
+    """Return for the row of every source page the score of the best entry it is a source of."""
+    found: dict[int, float] = {}
+    for entry in entries:
+        for row in index.rows(entry.source_page_ids):
+            found[int(row)] = max(found.get(int(row), 0.0), entry.score or 0.0)
+    return found
+
+
+def _best_entries(entries: Iterable[KnowledgeEntry], kind: KnowledgeKind, count: int) -> tuple[KnowledgeEntry, ...]:
+    """Return the best entries of a kind; of equal ones the newest first."""
+    held = [entry for entry in entries if entry.kind is kind]
+    held.sort(key=lambda entry: (entry.said_at, entry.order, entry.id), reverse=True)
+    return tuple(sorted(held, key=lambda entry: -round(entry.score or 0.0, 5))[:count])
+
+
+def _sources(entries: Iterable[KnowledgeEntry], records: UserRecords) -> Mapping[str, DialoguePage]:
+    ids = dict.fromkeys(page_id for entry in entries for page_id in entry.source_page_ids)
+    return MappingProxyType({page_id: records.pages[page_id] for page_id in ids if page_id in records.pages})
 
 
 def _entry_score(entry_id: str, vector: Vector, shares: Mapping[str, float], records: UserRecords) -> float:
@@ -197,6 +222,7 @@ def _explanations(evidence: Evidence, index: PageIndex, rows: NDArray[np.int64])
                 chain=float(evidence.neighbours[row]),
                 segment=float(evidence.segment[row]),
                 date=float(evidence.date[row]),
+                knowledge=float(evidence.knowledge[row]),
             )
             for row in rows
         }

@@ -24,11 +24,13 @@ class Explanation:
     """Average support of the other pages of its segment."""
     date: float
     """A date in the query that matches the page's."""
+    knowledge: float = 0.0
+    """A fact read out of the page that fits the query."""
 
     @property
     def total(self) -> float:
         """The page's score."""
-        return self.words + self.similarity + self.chain + self.segment + self.date
+        return self.words + self.similarity + self.chain + self.segment + self.date + self.knowledge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,8 @@ class RetrievedMemory:
     user_knowledge: tuple[KnowledgeEntry, ...] = ()
     assistant_profile: str = ""
     assistant_knowledge: tuple[KnowledgeEntry, ...] = ()
+    sources: Mapping[str, DialoguePage] = field(default_factory=lambda: MappingProxyType({}))
+    """Page id to page, for every page that a knowledge entry here was read from, found or not."""
     explanations: Mapping[str, Explanation] = field(default_factory=lambda: MappingProxyType({}))
     """Page id to the parts of its score."""
 

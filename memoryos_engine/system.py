@@ -6,7 +6,6 @@ remembered or found.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,11 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from memoryos_engine.analysis.base import Analyst
+from memoryos_engine.background import Background
 from memoryos_engine.checking import Finding, findings
 from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
-from memoryos_engine.errors import ClosedError, InvalidInput, MemoryOSError, StoreError
+from memoryos_engine.errors import ClosedError, InvalidInput, StoreError
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst
@@ -34,7 +34,7 @@ from memoryos_engine.storage.vacuum import vacuum
 from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import Visits, WaitingVisits
-from memoryos_engine.worker import Worker
+from memoryos_engine.worker import Outcome, Worker
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -88,6 +88,9 @@ class MemoryOS:
         self._storage = self._open(path, client)
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._visits = WaitingVisits()
+        self._background = Background(
+            self.updater, self._visits, model_delay=self.settings.model_delay, stopped=lambda: self._closed
+        )
         self._resumed: set[Owner] = set()
         self._closed = False
 
@@ -164,7 +167,7 @@ class MemoryOS:
         try:
             for owner in self._visits.owners():
                 with self._storage.residents.use(owner) as resident:
-                    self._record_visits(owner, resident)
+                    self._background.record_visits(resident)
         finally:
             self._storage.close()
 
@@ -190,9 +193,15 @@ class MemoryOS:
         with self._storage.residents.use(owner) as resident:
             if owner not in self._resumed:
                 self._resumed.add(owner)
+                resident.spoke_at -= self._quiet_for(resident)
                 if self.updater.pending(resident) or self.updater.unpromoted(resident):
                     self._worker.schedule(owner, delay=0.0)
             yield resident
+
+    def _quiet_for(self, resident: ResidentSet) -> float:
+        """Return for how many seconds nothing had been said when the records were loaded, by their timestamps."""
+        now = self.clock().timestamp()
+        return max(0.0, now - float(resident.records.index.times.max(initial=0.0)))
 
     def schedule(self, owner: Owner, *, at_once: bool) -> None:
         """Have the owner's background work done soon, or when the owner has been quiet for a while."""
@@ -207,7 +216,12 @@ class MemoryOS:
     def flush(self, owner: Owner, *, step: Callable[[int], object]) -> None:
         """Do the owner's background work now and raise what goes wrong; `step` is told of pages done."""
         self.require_open()
-        self._worker.run_now(owner, lambda owner: self._do_all(owner, step))
+
+        def finish(owner: Owner) -> None:
+            with self._storage.residents.use(owner) as resident:
+                self._background.finish(resident, step=step)
+
+        self._worker.run_now(owner, finish)
 
     def status(self, owner: Owner) -> MemoryStatus:
         """Return how far the owner's background work is."""
@@ -228,42 +242,15 @@ class MemoryOS:
             self._visits.take(owner)
             resident.clear()
 
-    def _work(self, owner: Owner) -> float | None:
-        """Do what is worth doing now; return in how many seconds the rest is, None if nothing is left."""
+    def _work(self, owner: Owner) -> Outcome:
         with self._storage.residents.use(owner) as resident:
-            self._record_visits(owner, resident)
-            wait = 0.0 if self.updater.eager else resident.spoke_at + self.settings.model_delay - time.monotonic()
-            partial = wait <= 0
-            while not self._closed and self.updater.consolidate(resident, partial=partial):
-                pass
-            if not self._closed:
-                self.updater.promote(resident, partial=partial)
-            waiting = not partial and (self.updater.pending(resident) or self.updater.unpromoted(resident))
-            return wait if waiting else None
-
-    def _do_all(self, owner: Owner, step: Callable[[int], object]) -> None:
-        with self._storage.residents.use(owner) as resident:
-            self._record_visits(owner, resident)
-            while done := self.updater.consolidate(resident):
-                step(done)
-            self.updater.promote(resident)
+            return self._background.work(resident)
 
     def _reopen(self) -> None:
         self._storage = self._open(self._path, self._client)
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._resumed.clear()
         self._closed = False
-
-    def _record_visits(self, owner: Owner, resident: ResidentSet) -> None:
-        visits = self._visits.take(owner)
-        if visits is None:
-            return
-        try:
-            while not self.updater.record(resident, visits):
-                pass
-        except MemoryOSError:
-            self._visits.add(owner, visits)
-            raise
 
     def _open(self, path: str | Path | None, client: ClientAPI | None) -> Storage:
         options = {"collection_name": self.settings.collection_name, "budget": self.settings.resident_bytes}

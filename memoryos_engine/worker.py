@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memoryos_engine.errors import ClosedError, ConsolidationError
+from memoryos_engine.errors import ConsolidationError, ReplyRefused
 from memoryos_engine.records import Owner
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,9 @@ LONGEST_DELAY = 10
 LAST_RETRY = 300.0
 """Most seconds between two tries."""
 LAST_PAID_RETRY = 3600.0
-"""The same where a model answered, and was paid, but not usably."""
+"""The same where a model answered, but not usably."""
+UNUSABLE = (ConsolidationError, ReplyRefused)
+"""A model answered, and was paid, but not usably."""
 PATIENCE = 5.0
 """Seconds that closing waits for running jobs."""
 
@@ -42,22 +44,36 @@ class JobFailure:
     """Seconds from now; 0.0 when it is due."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What running a job came to."""
+
+    worked: bool = True
+    """Whether anything was done; a failure is only over when something was."""
+    again_in: float | None = None
+    """Seconds until there is more to do; None if there is nothing."""
+
+
+DONE = Outcome()
+
+
 class Worker:
     """A pool of daemon threads that start with the first job.
 
     Args:
-        run: does the work of one owner and returns in how many seconds there is more to do,
-            or None; what it raises is reported, and the job runs again.
+        run: does the work of one owner; what it raises is reported, and the job runs again.
         threads: most jobs at a time.
     """
 
-    def __init__(self, run: Callable[[Owner], float | None], *, threads: int) -> None:
+    def __init__(self, run: Callable[[Owner], Outcome | None], *, threads: int) -> None:
         self._run = run
         self._limit = threads
         self._threads: list[threading.Thread] = []
         self._due: dict[Owner, float] = {}
         self._asked: dict[Owner, float] = {}
         self._running: set[Owner] = set()
+        self._forgotten: set[Owner] = set()
+        """Owners forgotten while their job ran: how it ended is nobody's any more."""
         self._failures: dict[Owner, tuple[Exception, int]] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -66,15 +82,17 @@ class Worker:
     def schedule(self, owner: Owner, *, delay: float) -> None:
         """Have the owner's job run in `delay` seconds.
 
-        A later call puts it off, but not for ever: a busy owner's work gets done too. A
-        failed job keeps its backoff.
+        A later call puts it off, but not for ever: a busy owner's work gets done too. A job
+        that failed because nobody answered keeps its backoff; one whose answer was no use may
+        run sooner, because other records of the owner may fare better, but never later.
         """
         with self._changed:
-            if self._closed or (owner in self._failures and owner in self._due):
+            if self._closed or (owner in self._due and self._is_down(owner)):
                 return
             now = time.monotonic()
             first = self._asked.setdefault(owner, now)
-            self._due[owner] = min(now + delay, first + LONGEST_DELAY * delay)
+            latest = self._due.get(owner, float("inf")) if owner in self._failures else float("inf")
+            self._due[owner] = min(now + delay, first + LONGEST_DELAY * delay, latest)
             self._start()
             self._changed.notify()
 
@@ -84,11 +102,11 @@ class Worker:
             self._due.pop(owner, None)
             self._asked.pop(owner, None)
         try:
-            (run or self._run)(owner)
+            outcome = (run or self._run)(owner)
         except Exception as error:
             self._failed(owner, error)
             raise
-        self._succeeded(owner)
+        self._ended(owner, outcome if isinstance(outcome, Outcome) else DONE)
 
     def forget(self, owner: Owner) -> None:
         """Drop what is scheduled or known of the owner."""
@@ -96,6 +114,8 @@ class Worker:
             self._due.pop(owner, None)
             self._asked.pop(owner, None)
             self._failures.pop(owner, None)
+            if owner in self._running:
+                self._forgotten.add(owner)
 
     def running(self, owner: Owner) -> bool:
         """Say whether a thread is at the owner's job."""
@@ -130,18 +150,27 @@ class Worker:
 
     def _loop(self) -> None:
         while (owner := self._next()) is not None:
-            again = None
             try:
-                again = self._run(owner)
+                outcome = self._run(owner) or DONE
             except Exception as error:  # noqa: BLE001 - the outer edge of a thread: nothing above could report it
-                self._failed(owner, error)
+                if not self._closed and owner not in self._forgotten:
+                    self._failed(owner, error)
             else:
-                self._succeeded(owner)
+                self._ended(owner, outcome)
             with self._changed:
                 self._running.discard(owner)
-                if again is not None and not self._closed:
-                    self._due.setdefault(owner, time.monotonic() + again)
+                self._forgotten.discard(owner)
                 self._changed.notify_all()
+
+    def _ended(self, owner: Owner, outcome: Outcome) -> None:
+        if outcome.worked or outcome.again_in is None:
+            self._succeeded(owner)
+        with self._changed:
+            if outcome.again_in is not None and not self._closed and owner not in self._forgotten:
+                self._due.setdefault(owner, time.monotonic() + outcome.again_in)
+
+    def _is_down(self, owner: Owner) -> bool:
+        return owner in self._failures and not isinstance(self._failures[owner][0], UNUSABLE)
 
     def _next(self) -> Owner | None:
         """Wait for a due job whose owner has none running; None when closed."""
@@ -159,8 +188,6 @@ class Worker:
 
     def _failed(self, owner: Owner, error: Exception) -> None:
         with self._changed:
-            if self._closed and isinstance(error, ClosedError):
-                return  # the store was closed under a job that waited for a model: the next opening does it
             attempts = self._failures[owner][1] + 1 if owner in self._failures else 1
             self._failures[owner] = (error, attempts)
             if not self._closed:
@@ -176,7 +203,7 @@ class Worker:
 
 def _backoff(error: Exception, attempts: int) -> float:
     """Return the seconds before the next try: doubled with each failure, and no sooner than a server asked for."""
-    longest = LAST_PAID_RETRY if isinstance(error, ConsolidationError) else LAST_RETRY
+    longest = LAST_PAID_RETRY if isinstance(error, UNUSABLE) else LAST_RETRY
     doubled = min(longest, FIRST_RETRY * 2.0 ** min(attempts - 1, 60))
     return max(doubled, min(longest, getattr(error, "retry_after", None) or 0.0))
 

@@ -6,6 +6,8 @@ once may be one: who likes sailing has not stopped liking hiking.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from memoryos_engine.analysis.prompts.promotion import PROFILE_FIELDS
 from memoryos_engine.records import KnowledgeKind
 
@@ -25,9 +27,11 @@ _ALIASES = {
 _USER = frozenset({"user", "the user", "", "me", "i", "self", "usuario", "utilisateur", "用户", "کاربر", "المستخدم"})
 _ASSISTANT = frozenset({"assistant", "the assistant", "agent", "", "ai"})
 _MANY_WORDS = (
+    "enjoy enjoys enjoyment pastime pastimes passion passions favorites favourites "
     "like likes liking dislike dislikes love loves hobby hobbies interest interests preference preferences activity "
     "activities event events visit visited trip trips travel friend friends family pet pets plan plans goal goals "
     "skill skills language languages possession possessions owns experience experiences opinion opinions advice "
+    "child children daughter son sibling siblings brother sister parent parents "
     "recommendation recommendations food foods book books music sport sports achievement achievements fact memory"
 )
 _MANY = frozenset(_MANY_WORDS.split())
@@ -40,10 +44,17 @@ def profile_field(attribute: str) -> str:
     return field if field in _FIELDS else ""
 
 
-def qualified(subject: str, attribute: str, kind: KnowledgeKind) -> str:
-    """Return the key of a fact: its attribute, after its subject where that is somebody else."""
+def qualified(subject: str, attribute: str, kind: KnowledgeKind, *, names: Collection[str] = ()) -> str:
+    """Return the key of a fact: its attribute, after its subject where that is somebody else.
+
+    Args:
+        subject: whom or what the fact is about.
+        attribute: what of it.
+        kind: whose knowledge it is.
+        names: the user's own, lower case.
+    """
     about, plain = _plain(subject), _plain(attribute)
-    own = _USER if kind is KnowledgeKind.USER_KNOWLEDGE else _ASSISTANT
+    own = _USER.union(names) if kind is KnowledgeKind.USER_KNOWLEDGE else _ASSISTANT
     if not plain or max(len(about), len(plain)) > LONGEST or plain in ("none", "null", "n/a"):
         return ""
     return plain if about in own else f"{about}: {plain}"

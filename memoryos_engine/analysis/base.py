@@ -82,7 +82,9 @@ class Analyst(Protocol):
 
     name: str
     batch_size: int
-    """Most pages that one `consolidate` or `promote` call takes."""
+    """Most pages that one `consolidate` call takes."""
+    promotion_size: int
+    """Most pages that one `promote` call takes, unless the analyst is eager."""
     eager: bool
     """Whether asking costs nothing: a batch need not be full, and a segment is read as soon as it is hot.
     An analyst that is not eager is asked outside of every lock, and hot segments share a call."""

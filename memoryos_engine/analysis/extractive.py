@@ -54,7 +54,7 @@ class ExtractiveAnalyst:
     """
 
     name = "extractive"
-    batch_size = 64
+    batch_size = promotion_size = 64
     eager = True
 
     def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> BatchReading:  # noqa: ARG002

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from memoryos_engine.analysis.base import BatchReading, FoundFact, HotSegment, PendingPage
 from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 from memoryos_engine.analysis.prompts import consolidation, promotion
-from memoryos_engine.analysis.prompts.labels import Labels
 from memoryos_engine.analysis.read_facts import FactReader
 from memoryos_engine.analysis.read_notes import NoteReader
 from memoryos_engine.errors import ChatModelError, InvalidInput, MemoryOSError
@@ -23,7 +22,7 @@ from memoryos_engine.tokens import TokenCounter, default_counter
 
 MOST_SEGMENTS = 5
 """Known segments shown with a batch."""
-MOST_KNOWN = 12
+MOST_KNOWN = 10
 """Known facts shown with pages to promote: the nearest."""
 
 
@@ -43,6 +42,7 @@ class LLMAnalyst:
 
     name = "llm"
     batch_size = 10
+    promotion_size = 20
     eager = False
 
     def __init__(
@@ -71,12 +71,12 @@ class LLMAnalyst:
             ChatModelError: the model did not answer.
             ConsolidationError: it answered, but not usably.
         """
-        shown = segments[:MOST_SEGMENTS]
-        request = consolidation.messages(
-            pages, shown, instruction=self._consolidation, budget=self._budget, count=self._count
+        request = consolidation.request(
+            pages, segments[:MOST_SEGMENTS], instruction=self._consolidation, budget=self._budget, count=self._count
         )
-        noted, topics = consolidation.read_reply(self._ask(request, consolidation.SCHEMA))
-        return NoteReader(pages, shown, spare=self._spare).reading(noted, topics)
+        noted, topics = consolidation.read_reply(self._ask(request.messages, consolidation.SCHEMA))
+        reader = NoteReader(pages, request.pages, segments[: request.known], spare=self._spare)
+        return reader.reading(noted, topics)
 
     def summarise(self, pages: Sequence[DialoguePage]) -> str:
         """Return a summary made without the model: of a segment it said nothing of, or one that lost a page."""
@@ -90,10 +90,11 @@ class LLMAnalyst:
             ConsolidationError: it answered, but not usably.
         """
         pages = sorted((page for each in hot for page in each.pages), key=lambda page: (page.sequence, page.id))
-        shown = known[:MOST_KNOWN]
-        request = promotion.messages(pages, shown, instruction=self._promotion, budget=self._budget, count=self._count)
-        reply, misshapen = promotion.read_reply(self._ask(request, promotion.SCHEMA))
-        return FactReader(Labels("p", pages), Labels("k", shown), known).facts(reply, misshapen)
+        request = promotion.request(
+            pages, known[:MOST_KNOWN], instruction=self._promotion, budget=self._budget, count=self._count
+        )
+        reply, misshapen = promotion.read_reply(self._ask(request.messages, promotion.SCHEMA))
+        return FactReader(pages, request.pages, known, shown=request.known).facts(reply, misshapen)
 
     def _count(self, text: str) -> int:
         return (self._counter or default_counter())(text)

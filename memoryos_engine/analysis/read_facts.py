@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 from memoryos_engine.analysis.attributes import is_many_valued, profile_field, qualified
 from memoryos_engine.analysis.base import FoundFact
-from memoryos_engine.analysis.grounding import LEAST_SHARED, LEAST_SHARED_VALUE, Ground
+from memoryos_engine.analysis.grounding import LEAST_SHARED, LEAST_SHARED_REASON, Ground
 from memoryos_engine.analysis.prompts.json_reply import unusable
 from memoryos_engine.analysis.prompts.labels import Labels
 from memoryos_engine.analysis.prompts.promotion import FactReply, ProfileReply, PromotionReply, TraitReply
@@ -26,20 +28,22 @@ class FactReader:
     """Reads the replies about one group of hot segments.
 
     Args:
-        pages: the pages the model was shown.
-        shown: the known facts it was shown.
+        pages: the pages the model was asked about.
+        texts: the lines of each page that it was shown.
         known: all current entries, which a new fact must not contradict unasked.
+        shown: how many of them it was shown, from the first.
     """
 
     def __init__(
-        self, pages: Labels[DialoguePage], shown: Labels[KnowledgeEntry], known: Sequence[KnowledgeEntry]
+        self, pages: Sequence[DialoguePage], texts: Sequence[str], known: Sequence[KnowledgeEntry], *, shown: int
     ) -> None:
-        self._pages = pages
-        self._shown = shown
+        self._pages = Labels("p", pages)
+        self._shown = Labels("k", known[:shown])
         self._known = known
-        every = pages.find_all([pages.at(place) for place in range(len(pages))])
-        self._ground = Ground.of([text for page in every for text in (page.user_input, page.agent_response)])
-        self._ground |= Ground.of([entry.text for entry in known if entry.kind is KnowledgeKind.USER_PROFILE])
+        self._grounds = {page.id: Ground.of([text]) for page, text in zip(pages, texts, strict=True)}
+        profile = [entry for entry in known if entry.kind is KnowledgeKind.USER_PROFILE]
+        self._ground = reduce(or_, self._grounds.values(), Ground.of([entry.text for entry in profile]))
+        self._names = frozenset(normalised(entry.text) for entry in profile if entry.attribute == "name")
         self._taken = {(entry.kind, entry.attribute) for entry in known if entry.attribute}
 
     def facts(self, reply: PromotionReply, misshapen: int) -> list[FoundFact]:
@@ -68,12 +72,16 @@ class FactReader:
 
     def _profile(self, reply: ProfileReply) -> Iterator[FoundFact]:
         field, value, sources = profile_field(reply.field), _plain(reply.value), self._sources(reply.pages)
-        if field and sources and self._is_said(value, sources, LONGEST_VALUE, LEAST_SHARED_VALUE):
+        if field and sources and len(value) <= LONGEST_VALUE and self._ground_of(sources).holds(value):
             yield FoundFact(kind=KnowledgeKind.USER_PROFILE, text=value, attribute=field, source_page_ids=_ids(sources))
 
     def _trait(self, reply: TraitReply) -> Iterator[FoundFact]:
         reason, sources, level = _plain(reply.reason), self._sources(reply.pages), reply.level.strip().casefold()
-        if level in ("more", "less") and is_trait_dimension(reply.dimension) and self._is_said(reason, sources):
+        if (
+            level in ("more", "less")
+            and is_trait_dimension(reply.dimension)
+            and self._is_said(reason, sources, least=LEAST_SHARED_REASON)
+        ):
             yield FoundFact(
                 kind=KnowledgeKind.USER_TRAIT,
                 text=reason,
@@ -86,7 +94,7 @@ class FactReader:
         text, sources = _plain(reply.fact), self._sources(reply.pages)
         if not self._is_said(text, sources):
             return
-        attribute = qualified(reply.subject, reply.attribute, kind)
+        attribute = qualified(reply.subject, reply.attribute, kind, names=self._names)
         field = profile_field(attribute) if kind is KnowledgeKind.USER_KNOWLEDGE else ""
         repeated = self._repeated(reply.repeats, text, kind)
         if field:
@@ -111,25 +119,24 @@ class FactReader:
         return attribute
 
     def _repeated(self, label: str | None, text: str, kind: KnowledgeKind) -> KnowledgeEntry | None:
-        """Return the known fact that `text` says again; a claim without words in common is not believed."""
+        """Return the known fact that `text` says again; a claim for a text that says more is not believed."""
         claimed = self._shown.find(label)
-        if claimed is not None and claimed.kind is kind:
-            alike = Ground.of([claimed.text]).bears(text, at_least=LEAST_SHARED_VALUE)
-            return claimed if alike else None
+        if claimed is not None and claimed.kind is kind and Ground.of([claimed.text]).knows_all(text):
+            return claimed
         equal = (entry for entry in self._known if entry.kind is kind and normalised(entry.text) == normalised(text))
         return next(equal, None)
 
     def _sources(self, labels: Sequence[str]) -> list[DialoguePage]:
         return self._pages.find_all(labels)
 
-    def _is_said(
-        self, text: str, sources: Sequence[DialoguePage], longest: int = LONGEST_FACT, least: float = LEAST_SHARED
-    ) -> bool:
+    def _is_said(self, text: str, sources: Sequence[DialoguePage], least: float = LEAST_SHARED) -> bool:
         """Say whether a text rests on the pages, at least by half on those it is said to come from."""
-        if not sources or len(text) > longest or not self._ground.bears(text, at_least=least):
+        if not sources or len(text) > LONGEST_FACT or not self._ground.bears(text, at_least=least):
             return False
-        own = Ground.of([side for page in sources for side in (page.user_input, page.agent_response)])
-        return own.bears(text, at_least=least / 2)
+        return self._ground_of(sources).bears(text, at_least=least / 2)
+
+    def _ground_of(self, pages: Sequence[DialoguePage]) -> Ground:
+        return reduce(or_, (self._grounds[page.id] for page in pages))
 
 
 def _plain(text: str) -> str:

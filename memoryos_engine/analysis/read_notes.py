@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, reduce
+from operator import or_
 
 from memoryos_engine.analysis.base import Analyst, BatchReading, PageNote, PendingPage, TopicNote
-from memoryos_engine.analysis.grounding import LEAST_SHARED_VALUE, Ground
+from memoryos_engine.analysis.grounding import Ground
 from memoryos_engine.analysis.prompts.consolidation import PageReply, TopicReply
 from memoryos_engine.analysis.prompts.json_reply import unusable
 from memoryos_engine.analysis.prompts.labels import Labels
+from memoryos_engine.analysis.salience import read
 from memoryos_engine.records import Segment
 
 MOST_KEYWORDS = 8
 LONGEST_KEYWORD = 40
+CARRIED_KEYWORDS = 5
+"""Of the known segment that a topic carries on: without them F seldom follows what the model says."""
 LONGEST_META_CHAIN, LONGEST_SUMMARY = 400, 600
 """In characters. What is longer is no summary, and not used."""
 
@@ -22,13 +26,18 @@ class NoteReader:
     """Reads the replies about one batch.
 
     Args:
-        batch: the pages the model was shown.
+        batch: the pages the model was asked about.
+        shown: the lines of each page that it was shown.
         segments: the known segments it was shown.
         spare: makes the notes, or parts of them, that the model did not.
     """
 
-    def __init__(self, batch: Sequence[PendingPage], segments: Sequence[Segment], *, spare: Analyst) -> None:
+    def __init__(
+        self, batch: Sequence[PendingPage], shown: Sequence[str], segments: Sequence[Segment], *, spare: Analyst
+    ) -> None:
         self._batch = batch
+        self._grounds = [Ground.of([text]) for text in shown]
+        self._telling = [bool(read(item.page.user_input) or read(item.page.agent_response)) for item in batch]
         self._pages = Labels("p", batch)
         self._segments = Labels("s", segments)
         self._spare = spare
@@ -37,10 +46,10 @@ class NoteReader:
         """Return the notes and topics.
 
         Raises:
-            ConsolidationError: the model says nothing usable of half of the pages.
+            ConsolidationError: the model says nothing usable of most of the pages that say anything.
         """
         said = self._said(noted)
-        if 2 * len(said) < len(self._batch):
+        if 2 * sum(self._telling[place] for place in said) < sum(self._telling):
             raise unusable("says nothing usable of most pages")
         keywords: dict[int, tuple[str, ...]] = {}
         found: list[TopicNote] = []
@@ -54,16 +63,28 @@ class NoteReader:
 
     def _said(self, noted: Sequence[PageReply]) -> dict[int, PageReply]:
         """Return the replies whose meta chain rests on the pages, the first of each page."""
-        said: dict[int, PageReply] = {}
+        first: dict[int, PageReply] = {}
         for reply in noted:
             place = self._pages.place(reply.page)
-            if place is not None and place not in said and self._rests(place, reply):
-                said[place] = reply
-        return said
+            if place is not None and place not in first:
+                first[place] = reply
+        return {place: reply for place, reply in first.items() if self._rests(place, first)}
 
-    def _rests(self, place: int, reply: PageReply) -> bool:
-        ground = self._ground_before[place] | self._grounds[place] if reply.continues else self._grounds[place]
-        return len(reply.meta_chain) <= LONGEST_META_CHAIN and ground.bears(reply.meta_chain)
+    def _rests(self, place: int, replies: Mapping[int, PageReply]) -> bool:
+        chain = replies[place].meta_chain
+        return len(chain) <= LONGEST_META_CHAIN and self._chain_ground(place, replies).bears(chain)
+
+    def _chain_ground(self, place: int, replies: Mapping[int, PageReply]) -> Ground:
+        """Return what the chain of a page says up to it, by what the replies say goes on with what."""
+        ground = self._grounds[place]
+        while place in replies and replies[place].continues:
+            previous = self._batch[place].previous
+            before = None if previous is None else self._place_of.get(previous.id)
+            if before is None:
+                return ground | Ground.of([previous.text, previous.meta_chain]) if previous else ground
+            place = before
+            ground |= self._grounds[place]
+        return ground
 
     def _note(self, place: int, said: PageReply | None, keywords: tuple[str, ...]) -> PageNote:
         item, spare = self._batch[place], self._spare_notes[place] if said is None or not keywords else None
@@ -79,42 +100,36 @@ class NoteReader:
         return sorted({place for place in places if place is not None})
 
     def _keywords(self, topic: TopicReply, places: Sequence[int]) -> tuple[str, ...]:
-        ground = self._ground(topic, places)
+        known = self._known(topic, places)
+        sound = self._own_words(topic, places)
+        carried = known.keywords[:CARRIED_KEYWORDS] if known else ()
+        return tuple(dict.fromkeys([*carried, *sound]))[:MOST_KEYWORDS]
+
+    def _own_words(self, topic: TopicReply, places: Sequence[int]) -> list[str]:
+        """Return the topic's keywords that stand in its own pages."""
+        ground = self._said_by(places)
         words = [" ".join(word.casefold().split()) for word in topic.keywords]
-        sound = [w for w in words if len(w) <= LONGEST_KEYWORD and ground.bears(w, at_least=LEAST_SHARED_VALUE)]
-        return tuple(dict.fromkeys(sound))[:MOST_KEYWORDS]
+        return [word for word in words if len(word) <= LONGEST_KEYWORD and ground.holds(word)]
+
+    def _known(self, topic: TopicReply, places: Sequence[int]) -> Segment | None:
+        """Return the segment that a topic is said to carry on; not believed where no keyword stands in its pages."""
+        return self._segments.find(topic.segment) if self._own_words(topic, places) else None
 
     def _topic(self, topic: TopicReply, places: Sequence[int]) -> list[TopicNote]:
         summary = " ".join(topic.summary.split())
-        if len(summary) > LONGEST_SUMMARY or not self._ground(topic, places).bears(summary):
+        known = self._known(topic, places)
+        ground = self._said_by(places) | Ground.of([known.summary, *known.keywords] if known else [])
+        if len(summary) > LONGEST_SUMMARY or not ground.bears(summary):
             return []
-        known = self._segments.find(topic.segment)
         ids = tuple(self._batch[place].page.id for place in places)
         return [TopicNote(page_ids=ids, segment_id=known.id if known else None, summary=summary)]
 
-    def _ground(self, topic: TopicReply, places: Sequence[int]) -> Ground:
-        known = self._segments.find(topic.segment)
-        ground = Ground.of([known.summary, *known.keywords]) if known else Ground.of([])
-        for place in places:
-            ground |= self._grounds[place]
-        return ground
+    def _said_by(self, places: Sequence[int]) -> Ground:
+        return reduce(or_, (self._grounds[place] for place in places))
 
     @cached_property
-    def _grounds(self) -> list[Ground]:
-        return [Ground.of([item.page.user_input, item.page.agent_response]) for item in self._batch]
-
-    @cached_property
-    def _ground_before(self) -> list[Ground]:
-        """For each page what its session said before it: the pages of the batch, and the chain they go on with."""
-        sessions: dict[str, Ground] = {}
-        found: list[Ground] = []
-        for item, ground in zip(self._batch, self._grounds, strict=True):
-            previous = item.previous
-            earlier = Ground.of([previous.text, previous.meta_chain]) if previous else Ground.of([])
-            before = sessions.get(item.page.session_id, Ground.of([])) | earlier
-            found.append(before)
-            sessions[item.page.session_id] = before | ground
-        return found
+    def _place_of(self) -> Mapping[str, int]:
+        return {item.page.id: place for place, item in enumerate(self._batch)}
 
     @cached_property
     def _spare_notes(self) -> Sequence[PageNote]:

@@ -38,6 +38,7 @@ _STRUCTURE = re.compile(
 )
 _CODE = re.compile(r"[{}`\\]|=>|->|==|\w\(\)|::|</|/>|;\s*$|\w_\w|&&|\|\|")
 _NAME_INSIDE = re.compile(r"(?<=[\w,] )[A-ZÀ-ÖØ-ÞĀ-ŽА-Я]\w")
+_AROUND = " \t*_~.!?。！？…:：-–—()[]\"'"
 _DIGIT = re.compile(r"\d")
 _FEWEST_WORDS = 3
 _LONGEST_COURTESY = 2
@@ -67,10 +68,15 @@ def excerpt(text: str) -> str:
 
 def is_noise(sentence: str) -> bool:
     """Say whether `sentence` is no use even in a summary."""
-    bare = sentence.strip(" \t*_~.!?。！？…:：-–—()[]\"'").casefold()
-    if not bare or bare in NULL_TEXTS or ERROR_OPENING.match(sentence) or THANKS.match(sentence):
+    if is_no_answer(sentence) or THANKS.match(sentence):
         return True
     return _is_courtesy(sentence) or _is_markup(sentence) or not content_words(_URL.sub(" ", sentence))
+
+
+def is_no_answer(text: str) -> bool:
+    """Say whether `text` stands for nothing ("None", "N/A") or opens like an error message."""
+    bare = text.strip(_AROUND).casefold()
+    return not bare or bare in NULL_TEXTS or ERROR_OPENING.match(text) is not None
 
 
 def is_question(sentence: str) -> bool:

@@ -12,6 +12,7 @@ from rich.table import Table
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.evaluation.locomo import CATEGORIES, Conversation
 from memoryos_engine.evaluation.locomo_run import BUDGETS, CUTS, Asked, ConversationResult, means, measure, steps_of
+from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.settings import RetrievalMode
 from memoryos_engine.terminal import stored, table
 from memoryos_engine.tokens import default_counter, estimate_tokens
@@ -24,7 +25,12 @@ _DEFINITIONS = (
 
 
 def measure_all(
-    conversations: Sequence[Conversation], *, embedder: Embedder, retrieval: RetrievalMode, bars: Progress
+    conversations: Sequence[Conversation],
+    *,
+    embedder: Embedder,
+    retrieval: RetrievalMode,
+    model: ChatModel | None = None,
+    bars: Progress,
 ) -> list[ConversationResult]:
     """Measure the conversations one by one while `bars` shows how far it is.
 
@@ -35,7 +41,8 @@ def measure_all(
     results = []
     for conversation in conversations:
         bars.update(task, description=stored(conversation.name, limit=20).plain)
-        results.append(measure(conversation, embedder=embedder, retrieval=retrieval, step=lambda: bars.advance(task)))
+        options = {"embedder": embedder, "model": model, "step": lambda: bars.advance(task)}
+        results.append(measure(conversation, retrieval=retrieval, **options))  # type: ignore[arg-type]
     return results
 
 

@@ -14,6 +14,7 @@ from memoryos_engine.clock import ManualClock
 from memoryos_engine.context import build_context
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.evaluation.locomo import Conversation, Question
+from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.settings import MemorySettings, RetrievalMode
@@ -67,6 +68,7 @@ def measure(
     *,
     embedder: Embedder | None = None,
     retrieval: RetrievalMode = "hierarchical",
+    model: ChatModel | None = None,
     step: Step,
 ) -> ConversationResult:
     """Remember the conversation in a store of its own, ask every question, and forget it all.
@@ -75,6 +77,7 @@ def measure(
         conversation: what to remember and ask.
         embedder: the engine's default if None.
         retrieval: how pages are ranked.
+        model: reads the pages; without one they are read by extraction.
         step: called once for each turn and each question done.
 
     Raises:
@@ -84,7 +87,7 @@ def measure(
     settings = MemorySettings(retrieval=retrieval)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        MemoryOS(folder, embedder=embedder, settings=settings, clock=clock) as system,
+        MemoryOS(folder, llm=model, embedder=embedder, settings=settings, clock=clock) as system,
     ):
         memory = system.memory("user", session_id=conversation.turns[-1].session_id)
         memory.import_turns(_stepping((turn.as_mapping() for turn in conversation.turns), step))

@@ -8,6 +8,7 @@ so memory is never ahead of the disk. Two locks: `writing` is held over a whole 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -51,9 +52,11 @@ class ResidentSet:
         self.thinking = threading.Lock()
         """Held by the one job that asks an analyst for this owner; taken before `consolidating`."""
         self.trouble: Counter[str] = Counter()
-        """Page or segment id to how often in a row no usable answer came about it. Forgotten with the process."""
-        self.spoke_at = float("-inf")
-        """When pages were last added here, by the monotonic clock."""
+        """Page id to how often in a row no usable answer came about it. Forgotten with the process."""
+        self.rests_until: dict[str, float] = {}
+        """The same ids to when, by the monotonic clock, they are asked about again."""
+        self.spoke_at = time.monotonic()
+        """When pages were last added here, or this was loaded."""
         self.epoch = 0
         """Changes whenever records may have vanished, so that an older plan can be told."""
         self.head = Head()

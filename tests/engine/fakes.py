@@ -45,7 +45,7 @@ class TagAnalyst:
     name = "tags"
 
     def __init__(self, *, batch_size: int = 1000, eager: bool = True) -> None:
-        self.batch_size = batch_size
+        self.batch_size = self.promotion_size = batch_size
         self.eager = eager
         self.errors: dict[str, Exception] = {}
         """Method to what it raises while it is set."""

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from memoryos_engine import worker as worker_module
-from memoryos_engine.errors import ChatModelError, ConsolidationError
+from memoryos_engine.errors import ChatModelError, ClosedError, ConsolidationError
 from memoryos_engine.records import Owner
-from memoryos_engine.worker import Worker
+from memoryos_engine.worker import Outcome, Worker
 
 TIMEOUT = 10.0
 
@@ -231,7 +231,7 @@ def test_the_backoff_grows_with_each_failure_up_to_a_limit(make_worker, jobs, ti
 def test_scheduling_does_not_shorten_a_backoff(make_worker, jobs, time):
     """A model that is down is not asked at every message."""
     worker, owner = make_worker(threads=1), owned("tom")
-    jobs.errors = [ConsolidationError("no")]
+    jobs.errors = [ChatModelError("no")]
     worker.schedule(owner, delay=0.0)
     settle(worker, lambda: settled(worker, owner, 1))
     worker.schedule(owner, delay=0.0)
@@ -360,3 +360,126 @@ def test_a_job_that_hangs_does_not_hold_up_closing_for_ever(make_worker, jobs, m
 
     assert [thread.daemon for thread in worker._threads] == [True]
     assert jobs.finished == []
+
+
+@pytest.fixture
+def run_worker(time: Time) -> Iterator[Callable[..., Worker]]:
+    """Make workers of one thread that run any function."""
+    made: list[Worker] = []
+
+    def making(run: Callable[[Owner], float | None]) -> Worker:
+        made.append(Worker(run, threads=1))
+        return made[-1]
+
+    yield making
+    for worker in made:
+        worker.close()
+
+
+def test_a_job_that_has_more_to_do_later_runs_again_then(run_worker, time):
+    """A batch that is not full waits for the user to be quiet."""
+    ran: list[float] = []
+
+    def run(owner: Owner) -> Outcome | None:
+        ran.append(time.now)
+        return Outcome(again_in=30.0) if len(ran) == 1 else None
+
+    worker = run_worker(run)
+    worker.schedule(owned("tom"), delay=0.0)
+    settle(worker, lambda: worker._due == {owned("tom"): 1030.0} and not worker._running)
+    advance(worker, time, 29.0)
+    worker.schedule(owned("eve"), delay=0.0)
+    settle(worker, lambda: ran == [1000.0, 1029.0] and not worker._running)
+    advance(worker, time, 1.0)
+    settle(worker, lambda: ran == [1000.0, 1029.0, 1030.0] and not worker._running)
+
+    assert worker._due == {}
+
+
+def test_what_was_asked_for_during_a_job_is_not_put_off_by_what_the_job_says(run_worker, time):
+    """A full batch that came together during a call begins at once."""
+    started, gate, ran = threading.Event(), threading.Event(), list[str]()
+
+    def run(owner: Owner) -> Outcome | None:
+        ran.append(owner.user_id)
+        started.set()
+        assert gate.wait(TIMEOUT)
+        return Outcome(again_in=300.0) if len(ran) == 1 else None
+
+    worker = run_worker(run)
+    worker.schedule(owned("tom"), delay=0.0)
+    assert started.wait(TIMEOUT)
+    worker.schedule(owned("tom"), delay=0.0)
+    gate.set()
+    settle(worker, lambda: ran == ["tom", "tom"] and not worker._running)
+
+    assert worker._due == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [
+        pytest.param(ChatModelError("busy", retry_after=17.0), 17.0, id="what the server asked for"),
+        pytest.param(ChatModelError("busy", retry_after=0.2), 1.0, id="but not sooner than our own"),
+        pytest.param(ChatModelError("busy", retry_after=86400.0), 300.0, id="nor later than our last"),
+        pytest.param(ChatModelError("busy"), 1.0, id="nothing was asked for"),
+    ],
+)
+def test_a_server_that_asks_for_time_gets_it_within_reason(run_worker, time, error, wait):
+    """Retry-After; a server that names a day is tried sooner."""
+
+    def run(owner: Owner) -> Outcome | None:
+        raise error
+
+    worker = run_worker(run)
+    worker.schedule(owned("tom"), delay=0.0)
+    settle(worker, lambda: settled(worker, owned("tom"), 1))
+
+    assert worker.failure(owned("tom")).retry_in == wait
+
+
+def ending_after(worker_of: Callable[..., Worker], error: Exception, then: Callable[[Worker], None]) -> Worker:
+    """Do `then` while a job runs, and let the job fail after it."""
+    started, gate = threading.Event(), threading.Event()
+
+    def run(owner: Owner) -> Outcome | None:
+        started.set()
+        assert gate.wait(TIMEOUT)
+        raise error
+
+    worker = worker_of(run)
+    worker.schedule(owned("tom"), delay=0.0)
+    assert started.wait(TIMEOUT)
+    then(worker)
+    gate.set()
+    settle(worker, lambda: not worker._running)
+    return worker
+
+
+def abandoned(worker: Worker) -> None:
+    """Close, as if PATIENCE was over."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_module, "PATIENCE", 0.0)
+        worker.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ClosedError(), ChatModelError("the line was cut"), ConsolidationError("babble")],
+    ids=lambda e: type(e).__name__,
+)
+def test_a_job_that_ends_after_closing_is_not_reported(run_worker, caplog, error):
+    """It is not tried again here, as a warning would say; the next opening does it."""
+    worker = ending_after(run_worker, error, abandoned)
+    for thread in worker._threads:
+        thread.join(TIMEOUT)
+
+    assert caplog.records == []
+    assert worker._due == {}
+
+
+def test_a_job_that_fails_after_its_owner_was_forgotten_leaves_no_failure(run_worker):
+    """purge: a user who is gone has no retry and no backoff."""
+    worker = ending_after(run_worker, ChatModelError("down"), lambda worker: worker.forget(owned("tom")))
+
+    assert (worker.failure(owned("tom")), worker._due) == (None, {})

@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memoryos_engine.analysis.base import PendingPage
-from memoryos_engine.analysis.prompts.fitting import brief, fitted_lines, fitted_pages
-from memoryos_engine.analysis.prompts.json_reply import Flag, Item, Texts, items, json_object, output_schema, unusable
+from memoryos_engine.analysis.prompts.fitting import Request, brief, fitted_lines, fitted_pages
+from memoryos_engine.analysis.prompts.json_reply import (
+    Flag,
+    Item,
+    Text,
+    Texts,
+    items,
+    json_object,
+    output_schema,
+    unusable,
+)
 from memoryos_engine.llm.base import ChatMessage
 from memoryos_engine.prompt_format import date_line
 from memoryos_engine.records import Segment
@@ -36,7 +45,7 @@ MUST_MENTION = ("pages", "continues", "meta_chain", "topics", "segment", "keywor
 
 KNOWN_SHARE, BEFORE_SHARE = 0.25, 0.1
 """Shares of a request that known segments and what came before may take; the pages have the rest."""
-LONGEST_SHOWN = 240
+LONGEST_SHOWN = 180
 """Characters of a summary or meta chain that is shown."""
 LONGEST_KEYWORD = 40
 MARGIN = 40
@@ -57,9 +66,9 @@ class TopicReply(Item):
     """What the model says of pages on one topic."""
 
     pages: Texts
-    segment: str | None
+    segment: str | None = None
     keywords: Texts
-    summary: str
+    summary: Text = ""
 
 
 class ConsolidationReply(Item):
@@ -86,9 +95,9 @@ def read_reply(reply: str) -> tuple[list[PageReply], list[TopicReply]]:
     return pages, topics
 
 
-def messages(
+def request(
     batch: Sequence[PendingPage], segments: Sequence[Segment], *, instruction: str, budget: int, count: TokenCounter
-) -> list[ChatMessage]:
+) -> Request:
     """Return the request about a batch, of at most `budget` tokens.
 
     Args:
@@ -106,7 +115,8 @@ def messages(
     pages = fitted_pages([item.page for item in batch], room - sum(map(count, known + before)), count)
     shown = [heading + text for heading, text in zip(headings, pages, strict=True)]
     body = _FRAME.format("".join(known), "".join(before), "".join(shown))
-    return [ChatMessage(role="system", content=instruction), ChatMessage(role="user", content=body)]
+    messages = (ChatMessage(role="system", content=instruction), ChatMessage(role="user", content=body))
+    return Request(messages=messages, pages=tuple(pages), known=len(known))
 
 
 def segment_line(label: str, segment: Segment) -> str:

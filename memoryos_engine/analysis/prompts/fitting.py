@@ -7,11 +7,24 @@ whole fits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from memoryos_engine.llm.base import ChatMessage
 from memoryos_engine.prompt_draft import LONGEST_TOKEN, beginning
 from memoryos_engine.prompt_format import neutralise, shortened, sides
 from memoryos_engine.records import DialoguePage
 from memoryos_engine.tokens import TokenCounter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a model is asked, and what of it was shown."""
+
+    messages: tuple[ChatMessage, ...]
+    pages: tuple[str, ...]
+    """The lines of each page as shown, in order."""
+    known: int
+    """How many of the known records found room, from the first."""
 
 
 def fitted_pages(pages: Sequence[DialoguePage], budget: int, count: TokenCounter) -> list[str]:

@@ -7,18 +7,27 @@ It may not be cut short, a list, or anything else: nothing is guessed or complet
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from memoryos_engine.errors import ConsolidationError
 from memoryos_engine.llm.base import OutputSchema
 from memoryos_engine.llm.reasoning import without_reasoning
+from memoryos_engine.prompt_format import visible
 
 MOST_CHARACTERS = 200_000
 """A longer reply is babble; none of it is read."""
 
+MOST_OPENINGS = 3
+"""Braces in the prose before the object that are taken for its beginning in vain. No more: inside an object
+that is cut short there are whole ones, which are not the reply."""
+
+_FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n(.*?)```", re.DOTALL)
+_DECODER = json.JSONDecoder()
 _YES = frozenset({"true", "yes", "y", "1", "是", "はい", "да", "ja", "oui", "sí", "si", "نعم", "بله", "evet", "हाँ"})
 _NO = frozenset({"false", "no", "n", "0", "none", "null", "", "否", "不是", "いいえ", "нет", "nein", "non", "لا", "نه",
                  "hayır", "नहीं"})  # fmt: skip
@@ -39,15 +48,18 @@ def json_object(reply: str) -> Mapping[str, Any]:
     Raises:
         ConsolidationError: there is none, or it is not whole.
     """
-    said = without_reasoning(reply) if len(reply) <= MOST_CHARACTERS else ""
-    start = said.find("{")
-    if start < 0 or "[" in said[:start]:
-        raise unusable("holds no JSON object")
-    try:
-        value, _ = json.JSONDecoder().raw_decode(said, start)
-    except (ValueError, RecursionError):
-        raise unusable("holds JSON that is broken or cut short") from None
-    return dict(value)
+    said = without_reasoning(reply).strip() if len(reply) <= MOST_CHARACTERS else ""
+    fenced = _FENCE.search(said)
+    body = fenced[1].strip() if fenced else said
+    if body.startswith("["):
+        raise unusable("is a list, not a JSON object")
+    for opening in islice(re.finditer(r"\{", body), MOST_OPENINGS):
+        try:
+            value, _ = _DECODER.raw_decode(body, opening.start())
+        except (ValueError, RecursionError):
+            continue
+        return dict(value)
+    raise unusable("holds no JSON object, or one that is broken or cut short")
 
 
 def items(reply: Mapping[str, Any], name: str, kind: type[I]) -> tuple[list[I], int]:
@@ -88,9 +100,19 @@ def _close(node: dict[str, Any]) -> None:
 
 def _item(value: object, kind: type[I]) -> I | None:
     try:
-        return kind.model_validate(value)
-    except ValidationError:
+        return kind.model_validate(_cleaned(value))
+    except ValueError:
         return None
+
+
+def _cleaned(value: object) -> object:
+    """Take hidden characters out of every text of an entry; raise ValueError for text that cannot be stored."""
+    if isinstance(value, str):
+        value.encode("utf-8")
+        return visible(value)
+    if isinstance(value, list):
+        return [_cleaned(each) if isinstance(each, str) else each for each in value]
+    return {key: _cleaned(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _flag(value: object) -> object:
@@ -102,9 +124,16 @@ def _flag(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    """Take one text for a list of one."""
+    """Take one text for a list of one, and numbers for labels."""
+    if isinstance(value, list):
+        return [str(each) if type(each) is int else each for each in value]
     return [value] if isinstance(value, str) else value
 
 
+def _text(value: object) -> object:
+    return "" if value is None else value
+
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[list[str], BeforeValidator(_texts)]

@@ -1,0 +1,97 @@
+"""What the background does for one user when its turn comes: visits, consolidation, promotion.
+
+A chat model is asked when a full batch waits or the user has been quiet for a while; what
+waits longer is found by every search all the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from memoryos_engine.errors import MemoryOSError
+from memoryos_engine.planning import next_rest_ends
+from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.updater import Updater
+from memoryos_engine.visits import WaitingVisits
+from memoryos_engine.worker import UNUSABLE, Outcome
+
+Step = Callable[[int], object]
+
+
+class Background:
+    """Does the work of one resident set at a time. Thread-safe.
+
+    Args:
+        updater: the steps.
+        visits: retrievals that are not counted yet.
+        model_delay: seconds of quiet after which less than a full batch is worth a call.
+        stopped: says whether to leave the rest for the next opening.
+    """
+
+    def __init__(
+        self, updater: Updater, visits: WaitingVisits, *, model_delay: float, stopped: Callable[[], bool]
+    ) -> None:
+        self._updater = updater
+        self._visits = visits
+        self._model_delay = model_delay
+        self._stopped = stopped
+
+    def work(self, resident: ResidentSet) -> Outcome:
+        """Do what is worth doing now, and say when the rest will be.
+
+        Raises:
+            ModelError, StoreError: what went wrong; what was not finished stays due.
+        """
+        self.record_visits(resident)
+        wait = 0.0 if self._updater.eager else resident.spoke_at + self._model_delay - time.monotonic()
+        worked = self._run(resident, partial=wait <= 0, rested=True, step=_unwatched)
+        waiting = self._updater.pending(resident) or self._updater.unpromoted(resident)
+        rest = [next_rest_ends(resident), wait if wait > 0 else None]
+        again = min((seconds for seconds in rest if seconds is not None), default=None)
+        return Outcome(worked=worked, again_in=again if waiting else None)
+
+    def finish(self, resident: ResidentSet, *, step: Step) -> None:
+        """Do everything that is due, whether or not it is worth a call; `step` is told of pages done.
+
+        Raises:
+            ModelError, StoreError: what went wrong; the rest stays due.
+        """
+        self.record_visits(resident)
+        self._run(resident, partial=True, rested=False, step=step)
+
+    def record_visits(self, resident: ResidentSet) -> None:
+        """Count the retrievals that wait; they go on waiting if that fails."""
+        visits = self._visits.take(resident.owner)
+        if visits is None:
+            return
+        try:
+            while not self._updater.record(resident, visits):
+                pass
+        except MemoryOSError:
+            self._visits.add(resident.owner, visits)
+            raise
+
+    def _run(self, resident: ResidentSet, *, partial: bool, rested: bool, step: Step) -> bool:
+        """Consolidate what is pending and promote what is hot; return whether there was anything to do.
+
+        Pages about which no usable answer comes keep no segment from promotion.
+        """
+        worked, failure = False, None
+        try:
+            while not self._stopped():
+                done = self._updater.consolidate(resident, partial=partial, rested=rested)
+                if done is None:
+                    break
+                worked = True
+                step(done)
+        except UNUSABLE as error:
+            failure = error
+        promoted = not self._stopped() and self._updater.promote(resident, partial=partial, rested=rested)
+        if failure is not None:
+            raise failure
+        return worked or promoted
+
+
+def _unwatched(pages: int) -> None:
+    """Take no notice of how many pages were done."""
