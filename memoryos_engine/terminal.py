@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BAR_WIDTH = 10
 LONGEST_WORD = 20
 """A cut falls between words, unless it would have to go back further than this."""
-REASONS = ("words", "similarity", "chain", "segment", "date")
+REASONS = ("words", "similarity", "chain", "segment", "date", "knowledge")
 SMALLEST_REASON = 0.005
 """Parts of a score below this are not worth a word."""
 
