@@ -151,20 +151,32 @@ def _absorbed(entries: Entries, statement: _Statement, owner: Owner) -> dict[str
     if any(statement.page.id in entry.source_page_ids for entry in equal):
         return {}
     current = next((entry for entry in equal if entry.valid_until is None), None) or _fuller(related, statement)
-    if current is not None and (not fact.attribute or _when(statement) >= _said(current)):
-        return {} if statement.page.id in current.source_page_ids else {current.id: _refreshed(current, statement)}
-    entry = _entry(statement, owner, taken=entries)
-    chain = _intervals([*related, entry]) if fact.attribute else [entry]
-    return {new.id: new for new in chain if entries.get(new.id) != new}
+    if current is not None and (not fact.attribute or _holds_since(current, statement, related)):
+        new = current if statement.page.id in current.source_page_ids else _refreshed(current, statement)
+        related = [entry for entry in related if entry.id != current.id]
+    else:
+        new = _entry(statement, owner, taken=entries)
+    chain = _intervals([*related, new]) if fact.attribute else [new]
+    return {each.id: each for each in chain if entries.get(each.id) != each}
+
+
+def _holds_since(current: KnowledgeEntry, statement: _Statement, related: Iterable[KnowledgeEntry]) -> bool:
+    """Say whether nothing else was said between a statement and the current entry that says the same."""
+    return not any(_when(statement) < _said(entry) < _said(current) for entry in related)
 
 
 def _fuller(related: Sequence[KnowledgeEntry], statement: _Statement) -> KnowledgeEntry | None:
-    """Return the current profile value that begins with what is said now and says more: it is not replaced by less."""
+    """Return the current profile value that says what is said now and more: it is not replaced by less."""
     if statement.fact.kind is not KnowledgeKind.USER_PROFILE:
         return None
-    said = _WORD.findall(normalised(statement.fact.text))
-    current = (entry for entry in related if entry.valid_until is None)
-    return next((entry for entry in current if _WORD.findall(normalised(entry.text))[: len(said)] == said), None)
+    current = (entry for entry in related if entry.valid_until is None and _said(entry) <= _when(statement))
+    return next((entry for entry in current if _begins(entry.text, statement.fact.text)), None)
+
+
+def _begins(fuller: str, text: str) -> bool:
+    """Say whether the words of `text` are the first words of `fuller`."""
+    words = _WORD.findall(normalised(text))
+    return bool(words) and _WORD.findall(normalised(fuller))[: len(words)] == words
 
 
 def _entry(statement: _Statement, owner: Owner, *, taken: Entries) -> KnowledgeEntry:
@@ -198,9 +210,27 @@ def _refreshed(entry: KnowledgeEntry, statement: _Statement) -> KnowledgeEntry:
 
 
 def _intervals(chain: Sequence[KnowledgeEntry]) -> list[KnowledgeEntry]:
-    ordered = _by_time(chain)
-    ends = [*(entry.said_at for entry in ordered[1:]), None]
-    return [replace(entry, valid_until=end) for entry, end in zip(ordered, ends, strict=True)]
+    """Return entries on one attribute by time: each holds until another says something else.
+
+    One that says no more than what holds already never holds itself.
+    """
+    found: list[KnowledgeEntry] = []
+    holding: int | None = None
+    for entry in _by_time(chain):
+        if holding is not None and _says_no_more(entry, found[holding]):
+            found.append(replace(entry, valid_until=entry.said_at))
+            continue
+        if holding is not None:
+            found[holding] = replace(found[holding], valid_until=entry.said_at)
+        holding = len(found)
+        found.append(replace(entry, valid_until=None))
+    return found
+
+
+def _says_no_more(entry: KnowledgeEntry, held: KnowledgeEntry) -> bool:
+    if entry.kind is KnowledgeKind.USER_PROFILE:
+        return _begins(held.text, entry.text)
+    return _content(entry.kind, entry.text, entry.level) == _content(held.kind, held.text, held.level)
 
 
 def _by_time(entries: Iterable[KnowledgeEntry]) -> list[KnowledgeEntry]:

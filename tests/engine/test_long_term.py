@@ -297,3 +297,29 @@ def test_an_entry_loses_only_the_sources_that_are_gone():
     """Our decision: no entry points at a page that is not there."""
     made = replace(entry("fact"), source_page_ids=("a", "b", "c"))
     assert without_sources(made, ["b", "x"]) == replace(made, source_page_ids=("a", "c"))
+
+
+def test_a_fuller_value_is_not_replaced_by_less_in_whatever_order_they_are_read():
+    """Hot segments are read by heat, not by time: what was said first may be read last."""
+    for statements in (
+        [("name", "Tom", 20), ("name", "Tom Miller", 3)],
+        [("name", "Tom Miller", 3), ("name", "Tom", 20)],
+    ):
+        entries = told(*statements)
+
+        assert (at(entries, None), at(entries, 25), at(entries, 5)) == (["Tom Miller"],) * 3
+        assert intervals(entries)[0] == ("Tom Miller", 3, None)
+
+
+def test_a_value_said_again_is_one_entry_in_whatever_order_it_is_read():
+    entries = told(("home", "Paris", 20), ("home", "Paris", 3), ("home", "Paris", 9))
+
+    assert intervals(entries) == [("Paris", 3, None)]
+    assert [entry.repetitions for entry in entries.values()] == [3]
+
+
+def test_who_moves_back_lives_there_again():
+    """Not less than what was held in between, but something else."""
+    entries = told(("home", "Paris", 1), ("home", "Tokyo", 5), ("home", "Paris", 9))
+
+    assert intervals(entries) == [("Paris", 1, 5), ("Tokyo", 5, 9), ("Paris", 9, None)]
