@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from memoryos_engine.errors import MemoryOSError
-from memoryos_engine.planning import next_rest_ends
+from memoryos_engine.errors import UNUSABLE, MemoryOSError
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import WaitingVisits
-from memoryos_engine.worker import UNUSABLE, Outcome
+from memoryos_engine.worker import Outcome
 
 Step = Callable[[int], object]
 
@@ -45,9 +44,9 @@ class Background:
         """
         self.record_visits(resident)
         wait = 0.0 if self._updater.eager else resident.spoke_at + self._model_delay - time.monotonic()
-        worked = self._run(resident, partial=wait <= 0, rested=True, step=_unwatched)
+        worked = self._run(resident, partial=wait <= 0, skip_resting=True, step=_unwatched)
         waiting = self._updater.pending(resident) or self._updater.unpromoted(resident)
-        rest = [next_rest_ends(resident), wait if wait > 0 else None]
+        rest = [resident.trouble.next_ends(), wait if wait > 0 else None]
         again = min((seconds for seconds in rest if seconds is not None), default=None)
         return Outcome(worked=worked, again_in=again if waiting else None)
 
@@ -58,7 +57,7 @@ class Background:
             ModelError, StoreError: what went wrong; the rest stays due.
         """
         self.record_visits(resident)
-        self._run(resident, partial=True, rested=False, step=step)
+        self._run(resident, partial=True, skip_resting=False, step=step)
 
     def record_visits(self, resident: ResidentSet) -> None:
         """Count the retrievals that wait; they go on waiting if that fails."""
@@ -72,7 +71,7 @@ class Background:
             self._visits.add(resident.owner, visits)
             raise
 
-    def _run(self, resident: ResidentSet, *, partial: bool, rested: bool, step: Step) -> bool:
+    def _run(self, resident: ResidentSet, *, partial: bool, skip_resting: bool, step: Step) -> bool:
         """Consolidate what is pending and promote what is hot; return whether there was anything to do.
 
         Pages about which no usable answer comes keep no segment from promotion.
@@ -80,14 +79,14 @@ class Background:
         worked, failure = False, None
         try:
             while not self._stopped():
-                done = self._updater.consolidate(resident, partial=partial, rested=rested)
+                done = self._updater.consolidate(resident, partial=partial, skip_resting=skip_resting)
                 if done is None:
                     break
                 worked = True
                 step(done)
         except UNUSABLE as error:
             failure = error
-        promoted = not self._stopped() and self._updater.promote(resident, partial=partial, rested=rested)
+        promoted = not self._stopped() and self._updater.promote(resident, partial=partial, skip_resting=skip_resting)
         if failure is not None:
             raise failure
         return worked or promoted

@@ -9,11 +9,11 @@ import numpy as np
 from memoryos_engine.analysis.base import Analyst, BatchReading, PendingPage, TopicNote
 from memoryos_engine.analysis.checked import checked_facts, checked_reading, checked_summary
 from memoryos_engine.analysis.grounding import Ground
-from memoryos_engine.batching import next_batch
+from memoryos_engine.batching import halved, next_batch
 from memoryos_engine.errors import ModelError
 from memoryos_engine.mid_term import SegmentState
 from memoryos_engine.plan import Plan
-from memoryos_engine.planning import Planner, counting_trouble
+from memoryos_engine.planner import Planner
 from memoryos_engine.records import DialoguePage, Segment
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
@@ -36,7 +36,7 @@ class Consolidation:
         self._analyst = analyst
         self._planner = planner
 
-    def run(self, resident: ResidentSet, pending: Sequence[DialoguePage]) -> int | None:
+    def run(self, resident: ResidentSet, pending: Sequence[DialoguePage], *, partial: bool) -> int | None:
         """Consolidate one batch of the pending pages; return its size. Called with `resident.thinking` held.
 
         Returns:
@@ -46,12 +46,13 @@ class Consolidation:
             ModelError: the analyst or the embedder failed; what was not finished stays due.
             StoreError: nothing was changed.
         """
-        epoch = resident.epoch
-        batch = self._batch(resident, next_batch(pending, resident.trouble, size=self._analyst.batch_size))
-        if not batch:
+        epoch, failures = resident.epoch, resident.trouble.failures
+        pages = next_batch(pending, failures, size=self._analyst.batch_size)
+        if not pages or not (partial or len(pages) == halved(self._analyst.batch_size, failures(pages[0].id))):
             return None
+        batch = self._batch(resident, pages)
         shown = self._nearest(resident, batch)
-        with counting_trouble(resident, [item.page.id for item in batch]):
+        with resident.trouble.counted([item.page.id for item in batch]):
             reading = checked_reading(self._analyst.consolidate(batch, shown), batch)
         with resident.consolidating:
             plan = self._planner.plan(resident)

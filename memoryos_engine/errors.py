@@ -13,7 +13,7 @@
         ├── ChatModelError        the chat model failed
         │   └── ReplyRefused      it declined to answer; asking again will not help
         ├── EmbeddingError        the embedder failed
-        └── ConsolidationError    background work failed; its pages stay pending
+        └── ConsolidationError    an analyst's answer is unusable; its pages are tried again
 
 A message always says what to do next. No message contains stored text.
 """
@@ -109,4 +109,8 @@ class EmbeddingError(ModelError):
 
 
 class ConsolidationError(ModelError):
-    """Background work failed; the pages concerned stay pending and are tried again."""
+    """An analyst's answer is unusable; the pages concerned are tried again."""
+
+
+UNUSABLE = (ConsolidationError, ReplyRefused)
+"""A model answered, and was paid, but what it said is no use."""

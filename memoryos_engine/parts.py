@@ -49,12 +49,7 @@ def default_analyst(llm: ChatModel | None, prompts: Prompts, settings: MemorySet
     """Return the analyst that goes with a model, or without one."""
     if llm is None:
         return ExtractiveAnalyst()
-    return LLMAnalyst(
-        llm,
-        consolidation=prompts.consolidation,
-        promotion=prompts.promotion,
-        max_tokens=settings.model_prompt_tokens,
-    )
+    return LLMAnalyst(llm, prompts=prompts, max_tokens=settings.model_prompt_tokens)
 
 
 def checked_analyst(analyst: Analyst) -> Analyst:

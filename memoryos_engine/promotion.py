@@ -12,7 +12,7 @@ from memoryos_engine.analysis.checked import checked_facts
 from memoryos_engine.analysis.grounding import Ground
 from memoryos_engine.batching import next_group
 from memoryos_engine.errors import ModelError
-from memoryos_engine.planning import Planner, counting_trouble, is_resting
+from memoryos_engine.planner import Planner
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind
 from memoryos_engine.storage.resident import ResidentSet
 
@@ -38,7 +38,7 @@ class Promotion:
         with resident.reading:
             return [plan.unpromoted(segment_id) for segment_id in plan.hot()]
 
-    def run(self, resident: ResidentSet, *, at_least: int, rested: bool) -> bool:
+    def run(self, resident: ResidentSet, *, at_least: int, skip_resting: bool) -> bool:
         """Promote the hot segments; return whether any was read. Called with `resident.thinking` held.
 
         What is forgotten meanwhile is not asked about any more, and what was read with it is read again.
@@ -46,7 +46,7 @@ class Promotion:
         Args:
             resident: whose segments.
             at_least: unpromoted pages below which it is not worth asking.
-            rested: leave pages alone about which no usable answer came a short while ago.
+            skip_resting: leave pages alone about which no usable answer came a short while ago.
 
         Raises:
             ModelError: the analyst or the embedder failed; the segment stays due.
@@ -54,7 +54,7 @@ class Promotion:
         failed: dict[str, ModelError] = {}
         failures = 0
         done = False
-        while failures < MOST_FAILURES and (group := self._next(resident, failed, at_least, rested)):
+        while failures < MOST_FAILURES and (group := self._next(resident, failed, at_least, skip_resting)):
             try:
                 self._promoted(resident, group)
                 done = True
@@ -73,12 +73,12 @@ class Promotion:
             self._planner.commit(resident, plan, epoch)
 
     def _next(
-        self, resident: ResidentSet, failed: Collection[str], at_least: int, rested: bool
+        self, resident: ResidentSet, failed: Collection[str], at_least: int, skip_resting: bool
     ) -> Sequence[HotSegment]:
         """Return the segments to read next, as they are now; none if they are not worth asking about."""
 
         def is_due(page: DialoguePage) -> bool:
-            return page.id not in failed and not (rested and is_resting(resident, page.id))
+            return page.id not in failed and not (skip_resting and resident.trouble.is_resting(page.id))
 
         hot = [replace(each, pages=tuple(filter(is_due, each.pages))) for each in self.hot(resident)]
         hot = [each for each in hot if each.pages]
@@ -86,14 +86,14 @@ class Promotion:
             return ()
         if self._analyst.eager:
             return hot[:1]
-        return next_group(hot, resident.trouble, size=self._analyst.promotion_size)
+        return next_group(hot, resident.trouble.failures, size=self._analyst.promotion_size)
 
     def _promoted(self, resident: ResidentSet, group: Sequence[HotSegment]) -> None:
         """Read a group of hot segments and keep what was found, unless anything was forgotten meanwhile."""
         epoch = resident.epoch
         pages = [page for each in group for page in each.pages]
         known = self._known(resident, pages)
-        with counting_trouble(resident, [page.id for page in pages]):
+        with resident.trouble.counted([page.id for page in pages]):
             facts = checked_facts(self._analyst.promote(group, known), pages)
         with resident.consolidating:
             plan = self._planner.plan(resident)
@@ -105,19 +105,24 @@ class Promotion:
         """Return the current entries: the profile, then the nearest to any of the pages first."""
         vectors = resident.vectors([page.id for page in pages])
         entries = self._planner.plan(resident).known()
-        with resident.reading:
-            terms, held = resident.records.knowledge_terms, resident.records.knowledge_vectors
         if not vectors:
             return entries
         near, said = np.stack(list(vectors.values())), Ground.of([page.text for page in pages]).terms
-        scores = {
-            entry.id: float((near @ held[entry.id]).max()) + len(terms[entry.id] & said) / max(1, len(terms[entry.id]))
-            for entry in entries
-            if entry.id in held
-        }
+        with resident.reading:
+            terms, held = resident.records.knowledge_terms, resident.records.knowledge_vectors
+            scores = {
+                entry.id: float((near @ held[entry.id]).max()) + _share(terms[entry.id], said)
+                for entry in entries
+                if entry.id in held
+            }
         return sorted(
             (entry for entry in entries if entry.id in scores), key=lambda entry: (_rank(entry), -scores[entry.id])
         )
+
+
+def _share(terms: Collection[str], said: frozenset[str]) -> float:
+    """Return the share of an entry's terms that its pages say."""
+    return len(said.intersection(terms)) / max(1, len(terms))
 
 
 def _rank(entry: KnowledgeEntry) -> int:

@@ -17,7 +17,7 @@ from memoryos_engine.consolidation import Consolidation
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import ModelError, NotFound
 from memoryos_engine.forgetting import entry_forgotten, page_forgotten
-from memoryos_engine.planning import Planner, is_resting
+from memoryos_engine.planner import Planner
 from memoryos_engine.promotion import Promotion
 from memoryos_engine.records import DialoguePage
 from memoryos_engine.settings import MemorySettings
@@ -67,7 +67,7 @@ class Updater:
         """Return how many pages of hot segments wait for promotion."""
         return sum(len(each.pages) for each in self._promotion.hot(resident))
 
-    def consolidate(self, resident: ResidentSet, *, partial: bool = True, rested: bool = False) -> int | None:
+    def consolidate(self, resident: ResidentSet, *, partial: bool = True, skip_resting: bool = False) -> int | None:
         """Consolidate one batch of pending pages; return its size, None if there was none, 0 to read it again.
 
         An eager analyst promotes segments on the way, as they get hot.
@@ -75,24 +75,25 @@ class Updater:
         Args:
             resident: whose pages.
             partial: whether less than a full batch is worth asking for.
-            rested: leave pages alone about which no usable answer came a short while ago.
+            skip_resting: leave pages alone about which no usable answer came a short while ago.
 
         Raises:
             ModelError: the analyst or the embedder failed; what was not finished stays due.
             StoreError: nothing was changed.
         """
         with resident.thinking:
-            pages = [page for page in self.pending(resident) if not (rested and is_resting(resident, page.id))]
-            worth = len(pages) >= (1 if partial else self._analyst.batch_size)
-            return self._consolidation.run(resident, pages) if worth else None
+            pending = self.pending(resident)
+            if skip_resting:
+                pending = [page for page in pending if not resident.trouble.is_resting(page.id)]
+            return self._consolidation.run(resident, pending, partial=partial)
 
-    def promote(self, resident: ResidentSet, *, partial: bool = True, rested: bool = False) -> bool:
+    def promote(self, resident: ResidentSet, *, partial: bool = True, skip_resting: bool = False) -> bool:
         """Promote every hot segment (heat > tau); return whether any was read.
 
         Args:
             resident: whose segments.
             partial: whether less than a full batch is worth asking for.
-            rested: leave pages alone about which no usable answer came a short while ago.
+            skip_resting: leave pages alone about which no usable answer came a short while ago.
 
         Raises:
             ModelError: the analyst or the embedder failed; the segment stays due.
@@ -100,7 +101,7 @@ class Updater:
         with resident.thinking:
             self._promotion.tidy(resident)
             at_least = 1 if partial else self._analyst.promotion_size
-            return self._promotion.run(resident, at_least=at_least, rested=rested)
+            return self._promotion.run(resident, at_least=at_least, skip_resting=skip_resting)
 
     def record(self, resident: ResidentSet, visits: Visits) -> bool:
         """Count visits and uses; archived segments among them come back. False if another process wrote meanwhile."""

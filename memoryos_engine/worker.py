@@ -15,21 +15,16 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memoryos_engine.errors import ConsolidationError, ReplyRefused
+from memoryos_engine.errors import UNUSABLE
 from memoryos_engine.records import Owner
+from memoryos_engine.trouble import LONGEST_PAUSE, pause_after
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY = 1.0
-"""Seconds before a failed job runs again; doubled with each failure."""
 LONGEST_DELAY = 10
 """How many times its delay a job can be put off by being scheduled again."""
 LAST_RETRY = 300.0
-"""Most seconds between two tries."""
-LAST_PAID_RETRY = 3600.0
-"""The same where a model answered, but not usably."""
-UNUSABLE = (ConsolidationError, ReplyRefused)
-"""A model answered, and was paid, but not usably."""
+"""Most seconds between two tries while nobody answers."""
 PATIENCE = 5.0
 """Seconds that closing waits for running jobs."""
 
@@ -203,9 +198,8 @@ class Worker:
 
 def _backoff(error: Exception, attempts: int) -> float:
     """Return the seconds before the next try: doubled with each failure, and no sooner than a server asked for."""
-    longest = LAST_PAID_RETRY if isinstance(error, UNUSABLE) else LAST_RETRY
-    doubled = min(longest, FIRST_RETRY * 2.0 ** min(attempts - 1, 60))
-    return max(doubled, min(longest, getattr(error, "retry_after", None) or 0.0))
+    longest = LONGEST_PAUSE if isinstance(error, UNUSABLE) else LAST_RETRY
+    return max(pause_after(attempts, longest=longest), min(longest, getattr(error, "retry_after", None) or 0.0))
 
 
 _live: weakref.WeakSet[Worker] = weakref.WeakSet()

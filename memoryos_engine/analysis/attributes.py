@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from memoryos_engine.analysis.prompts.promotion import PROFILE_FIELDS
+from memoryos_engine.analysis.sides import ASSISTANT_NAMES, USER_NAMES
 from memoryos_engine.records import KnowledgeKind
 
 LONGEST = 60
@@ -24,8 +25,6 @@ _ALIASES = {
     "husband": "partner", "full name": "name", "first name": "name", "birth year": "birth_year",
     "year of birth": "birth_year", "birth date": "birthday", "date of birth": "birthday",
 }  # fmt: skip
-_USER = frozenset({"user", "the user", "", "me", "i", "self", "usuario", "utilisateur", "用户", "کاربر", "المستخدم"})
-_ASSISTANT = frozenset({"assistant", "the assistant", "agent", "", "ai"})
 _MANY_WORDS = (
     "enjoy enjoys enjoyment pastime pastimes passion passions favorites favourites "
     "like likes liking dislike dislikes love loves hobby hobbies interest interests preference preferences activity "
@@ -45,7 +44,7 @@ def profile_field(attribute: str) -> str:
 
 
 def qualified(subject: str, attribute: str, kind: KnowledgeKind, *, names: Collection[str] = ()) -> str:
-    """Return the key of a fact: its attribute, after its subject where that is somebody else.
+    """Return the key of a fact: its attribute, after its subject where that is somebody else; "" if it can have none.
 
     Args:
         subject: whom or what the fact is about.
@@ -54,10 +53,10 @@ def qualified(subject: str, attribute: str, kind: KnowledgeKind, *, names: Colle
         names: the user's own, lower case.
     """
     about, plain = _plain(subject), _plain(attribute)
-    own = _USER.union(names) if kind is KnowledgeKind.USER_KNOWLEDGE else _ASSISTANT
+    own = USER_NAMES.union(names) if kind is KnowledgeKind.USER_KNOWLEDGE else ASSISTANT_NAMES
     if not plain or max(len(about), len(plain)) > LONGEST or plain in ("none", "null", "n/a"):
         return ""
-    return plain if about in own else f"{about}: {plain}"
+    return plain if not about or about in own else f"{about}: {plain}"
 
 
 def is_many_valued(key: str) -> bool:

@@ -109,7 +109,8 @@ class Analyst(Protocol):
 
         Args:
             hot: the segments with the pages to read; more than one only if the analyst is not eager.
-            known: current entries, the nearest to the pages first, so that a fact can be matched to them.
+            known: current entries, so that a fact can be matched to them; for an analyst that is not eager
+                the profile first, then the nearest to the pages, traits last.
 
         Raises:
             ModelError: no usable answer; the pages stay unpromoted.

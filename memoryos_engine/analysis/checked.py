@@ -26,10 +26,14 @@ def checked_reading(reading: object, batch: Sequence[PendingPage]) -> BatchReadi
     if [note.page_id for note in notes] != [item.page.id for item in batch]:
         raise ConsolidationError("the analyst's notes do not match the pages it was given; they stay pending")
     for note in notes:
+        if not isinstance(note.continues, bool):
+            raise ConsolidationError("the analyst does not say whether a page continues its chain; nothing was stored")
         _check_text(note.meta_chain)
         _check_words(note.keywords)
     topics = _list_of(TopicNote, reading.topics, "topics")
     for topic in topics:
+        _check_words(topic.page_ids)
+        _check_text(topic.segment_id or "")
         _check_text(topic.summary)
     return BatchReading(notes=tuple(notes), topics=tuple(topics))
 

@@ -8,11 +8,13 @@ everything else out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from memoryos_engine.analysis.function_words import FUNCTION_WORDS
 from memoryos_engine.analysis.salience import is_no_answer, is_noise
+from memoryos_engine.analysis.sides import ASSISTANT_NAMES, USER_NAMES
 from memoryos_engine.analysis.topic_words import language_of, words_of
 from memoryos_engine.lexical import normalise, tokenize
 
@@ -23,13 +25,12 @@ LEAST_SHARED_VALUE = 0.5
 """The same for a bare value or keyword, which has nothing but its terms."""
 LEAST_SHARED_REASON = 0.1
 """The same for the reason of a trait, which is a judgement and says things in its own words."""
+STEM_LENGTH, SHORTEST_STEMMED = 5, 4
+"""Letters."""
 FOREIGN_WORDS = 2
 """Function words of another language that give a translation away, if the pages' own are less than half as many."""
 
-_REPORTERS = (
-    "user users assistant agent utilisateur usuario benutzer nutzer kullanıcı 用户 助手 ユーザー کاربر دستیار المستخدم"
-)
-_REPORTER_TERMS = frozenset(term for word in _REPORTERS.split() for term in tokenize(word))
+_REPORTER_TERMS = frozenset(term for name in USER_NAMES | ASSISTANT_NAMES for term in tokenize(name))
 """How a model names the two sides; no pages need to hold that."""
 
 
@@ -70,8 +71,10 @@ class Ground:
     def _shares(self, text: str, at_least: float) -> bool:
         stems = frozenset(tokenize(text)) - _REPORTER_TERMS
         words = _words(text) - _REPORTER_TERMS
-        by_stem = bool(stems) and len(stems & self.terms) >= at_least * len(stems)
-        return by_stem or (bool(words) and len(words & self.words) >= max(at_least, LEAST_SHARED_VALUE) * len(words))
+        if _share(stems, self.terms) >= at_least or _share(words, self.words) >= max(at_least, LEAST_SHARED_VALUE):
+            return True
+        # Where words take many endings, their beginning tells what a stemmer, or none, does not.
+        return bool(self.languages) and "en" not in self.languages and _share(_cut(words), _cut(self.words)) >= at_least
 
     def _is_foreign(self, text: str) -> bool:
         """Say whether the function words of a text are another language's, or those it adds to the pages are."""
@@ -87,7 +90,17 @@ class Ground:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(words_of(normalise(text)))
+    """Return the words of a text, letters made equal; with an ending after an apostrophe also without it."""
+    words = words_of(normalise(text))
+    return frozenset(words).union(re.split("['’]", word)[0] for word in words)
+
+
+def _cut(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word[:STEM_LENGTH] for word in words if len(word) >= SHORTEST_STEMMED)
+
+
+def _share(own: frozenset[str], there: frozenset[str]) -> float:
+    return len(own & there) / len(own) if own else 0.0
 
 
 def _hits(words: Iterable[str], language: str) -> int:

@@ -16,14 +16,15 @@ from memoryos_engine.analysis.read_facts import FactReader
 from memoryos_engine.analysis.read_notes import NoteReader
 from memoryos_engine.errors import ChatModelError, InvalidInput, MemoryOSError
 from memoryos_engine.llm.base import ChatMessage, ChatModel, OutputSchema, complete_json
-from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment
+from memoryos_engine.prompts import Prompts
+from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Segment
 from memoryos_engine.settings import require_count
 from memoryos_engine.tokens import TokenCounter, default_counter
 
 MOST_SEGMENTS = 5
 """Known segments shown with a batch."""
 MOST_KNOWN = 10
-"""Known facts shown with pages to promote: the nearest."""
+"""Known facts shown with pages to promote: the nearest, beside the fields of the profile."""
 
 
 class LLMAnalyst:
@@ -31,8 +32,7 @@ class LLMAnalyst:
 
     Args:
         model: what is asked.
-        consolidation: system text of the call about a batch of pages.
-        promotion: system text of the call about hot segments.
+        prompts: what it is told; by default ours.
         max_tokens: what a request may have, system text included.
         counter: tokens of a text; `default_counter()` if None.
 
@@ -49,19 +49,18 @@ class LLMAnalyst:
         self,
         model: ChatModel,
         *,
-        consolidation: str = consolidation.INSTRUCTION,
-        promotion: str = promotion.INSTRUCTION,
+        prompts: Prompts | None = None,
         max_tokens: int = 4000,
         counter: TokenCounter | None = None,
     ) -> None:
         self._model = model
-        self._consolidation, self._promotion = consolidation, promotion
+        self._prompts = Prompts() if prompts is None else prompts
         self._budget = require_count("max_tokens", max_tokens)
         self._counter = counter
         self._spare = ExtractiveAnalyst()
-        for name, text in (("consolidation", consolidation), ("promotion", promotion)):
-            if 2 * self._count(text) > max_tokens:
-                fix = "Pass a shorter text or more model_prompt_tokens."
+        for name in ("consolidation", "promotion"):
+            if 2 * self._count(getattr(self._prompts, name)) > max_tokens:
+                fix = "Pass a shorter text, or a larger MemorySettings(model_prompt_tokens=...)."
                 raise InvalidInput(f"prompts.{name}", f"takes more than half of {max_tokens} tokens", fix)
 
     def consolidate(self, pages: Sequence[PendingPage], segments: Sequence[Segment]) -> BatchReading:
@@ -72,7 +71,11 @@ class LLMAnalyst:
             ConsolidationError: it answered, but not usably.
         """
         request = consolidation.request(
-            pages, segments[:MOST_SEGMENTS], instruction=self._consolidation, budget=self._budget, count=self._count
+            pages,
+            segments[:MOST_SEGMENTS],
+            instruction=self._prompts.consolidation,
+            budget=self._budget,
+            count=self._count,
         )
         noted, topics = consolidation.read_reply(self._ask(request.messages, consolidation.SCHEMA))
         reader = NoteReader(pages, request.pages, segments[: request.known], spare=self._spare)
@@ -91,10 +94,11 @@ class LLMAnalyst:
         """
         pages = sorted((page for each in hot for page in each.pages), key=lambda page: (page.sequence, page.id))
         request = promotion.request(
-            pages, known[:MOST_KNOWN], instruction=self._promotion, budget=self._budget, count=self._count
+            pages, _shown(known), instruction=self._prompts.promotion, budget=self._budget, count=self._count
         )
         reply, misshapen = promotion.read_reply(self._ask(request.messages, promotion.SCHEMA))
-        return FactReader(pages, request.pages, known, shown=request.known).facts(reply, misshapen)
+        shown = _shown(known)[: request.known]
+        return FactReader(pages, request.pages, known, shown=shown).facts(reply, misshapen)
 
     def _count(self, text: str) -> int:
         return (self._counter or default_counter())(text)
@@ -110,3 +114,10 @@ class LLMAnalyst:
         if not isinstance(reply, str):
             raise ChatModelError(f"the chat model returned a {type(reply).__name__}, not text")
         return reply
+
+
+def _shown(known: Sequence[KnowledgeEntry]) -> list[KnowledgeEntry]:
+    """Return the known entries worth showing: the profile, and the nearest of the others."""
+    profile = [entry for entry in known if entry.kind is KnowledgeKind.USER_PROFILE]
+    others = [entry for entry in known if entry.kind is not KnowledgeKind.USER_PROFILE]
+    return [*profile[: len(promotion.PROFILE_FIELDS)], *others[:MOST_KNOWN]]

@@ -31,19 +31,26 @@ class FactReader:
         pages: the pages the model was asked about.
         texts: the lines of each page that it was shown.
         known: all current entries, which a new fact must not contradict unasked.
-        shown: how many of them it was shown, from the first.
+        shown: those of them that it was shown, in the order of their labels.
     """
 
     def __init__(
-        self, pages: Sequence[DialoguePage], texts: Sequence[str], known: Sequence[KnowledgeEntry], *, shown: int
+        self,
+        pages: Sequence[DialoguePage],
+        texts: Sequence[str],
+        known: Sequence[KnowledgeEntry],
+        *,
+        shown: Sequence[KnowledgeEntry],
     ) -> None:
         self._pages = Labels("p", pages)
-        self._shown = Labels("k", known[:shown])
+        self._shown = Labels("k", shown)
         self._known = known
         self._grounds = {page.id: Ground.of([text]) for page, text in zip(pages, texts, strict=True)}
         profile = [entry for entry in known if entry.kind is KnowledgeKind.USER_PROFILE]
         self._ground = reduce(or_, self._grounds.values(), Ground.of([entry.text for entry in profile]))
         self._names = frozenset(normalised(entry.text) for entry in profile if entry.attribute == "name")
+        self._fields: set[str] = set()
+        """Profile fields that the reply gives as bare values."""
         self._taken = {(entry.kind, entry.attribute) for entry in known if entry.attribute}
 
     def facts(self, reply: PromotionReply, misshapen: int) -> list[FoundFact]:
@@ -61,8 +68,9 @@ class FactReader:
         return found
 
     def _found(self, reply: PromotionReply) -> Iterator[FoundFact]:
-        for field in reply.profile:
-            yield from self._profile(field)
+        profile = [fact for field in reply.profile for fact in self._profile(field)]
+        self._fields = {fact.attribute for fact in profile}
+        yield from profile
         for trait in reply.traits:
             yield from self._trait(trait)
         for fact in reply.user_facts:
@@ -97,7 +105,9 @@ class FactReader:
         attribute = qualified(reply.subject, reply.attribute, kind, names=self._names)
         field = profile_field(attribute) if kind is KnowledgeKind.USER_KNOWLEDGE else ""
         repeated = self._repeated(reply.repeats, text, kind)
-        if field:
+        if field in self._fields or (field and len(text) > LONGEST_VALUE):
+            yield FoundFact(kind=kind, text=text, source_page_ids=_ids(sources))
+        elif field:
             yield FoundFact(kind=KnowledgeKind.USER_PROFILE, text=text, attribute=field, source_page_ids=_ids(sources))
         elif repeated is not None:
             attribute, text = repeated.attribute, repeated.text

@@ -16,7 +16,7 @@ from memoryos_engine.records import Segment
 
 MOST_KEYWORDS = 8
 LONGEST_KEYWORD = 40
-CARRIED_KEYWORDS = 5
+CARRIED_KEYWORDS = 7
 """Of the known segment that a topic carries on: without them F seldom follows what the model says."""
 LONGEST_META_CHAIN, LONGEST_SUMMARY = 400, 600
 """In characters. What is longer is no summary, and not used."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -33,6 +32,7 @@ from memoryos_engine.storage.codec import (
     encode_segment,
 )
 from memoryos_engine.storage.user_records import UserRecords, arrival
+from memoryos_engine.trouble import Trouble
 
 
 class ResidentSet:
@@ -48,13 +48,10 @@ class ResidentSet:
         self.writing = threading.RLock()
         self.reading = threading.RLock()
         self.consolidating = threading.Lock()
-        """Held while a plan is made and committed; never while a model is asked."""
+        """Held while a plan is made and committed, its new entries embedded; never while a chat model is asked."""
         self.thinking = threading.Lock()
         """Held by the one job that asks an analyst for this owner; taken before `consolidating`."""
-        self.trouble: Counter[str] = Counter()
-        """Page id to how often in a row no usable answer came about it. Forgotten with the process."""
-        self.rests_until: dict[str, float] = {}
-        """The same ids to when, by the monotonic clock, they are asked about again."""
+        self.trouble = Trouble()
         self.spoke_at = time.monotonic()
         """When pages were last added here, or this was loaded."""
         self.epoch = 0
@@ -135,6 +132,7 @@ class ResidentSet:
         """Delete everything of the owner, in store and memory."""
         with self.writing:
             self._store.purge(self.owner)
+            self.trouble.clear()
             self.load()
 
     def coarsen(self) -> bool:

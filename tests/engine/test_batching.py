@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memoryos_engine import DialoguePage, Segment
 from memoryos_engine.analysis.base import HotSegment
-from memoryos_engine.batching import next_batch, next_group
+from memoryos_engine.batching import Failures, next_batch, next_group
 
 NOON = datetime(2024, 3, 1, 12, 0, tzinfo=timezone.utc)
 
@@ -47,21 +47,26 @@ def said(found: Sequence[Sequence[HotSegment]]) -> list[list[tuple[str, int]]]:
     return [[(part.segment.id, len(part.pages)) for part in group] for group in found]
 
 
-def failed(times: int, *places: int) -> dict[str, int]:
-    return {f"page {place}": times for place in places}
+def failed(count: int, *places: int) -> dict[str, int]:
+    return {f"page {place}": count for place in places}
+
+
+def times(failures: Mapping[str, int]) -> Failures:
+    """Failures in a row as the functions ask for them."""
+    return lambda page_id: failures.get(page_id, 0)
 
 
 def test_nothing_pending_is_an_empty_batch():
-    assert next_batch([], {}, size=10) == []
+    assert next_batch([], times({}), size=10) == []
 
 
 def test_a_batch_is_the_first_pages_in_the_order_they_left_short_term_memory():
     """Design part 3: pages are consolidated in the order they left STM."""
-    assert numbers(next_batch([paged(n) for n in range(25)], {}, size=10)) == list(range(10))
+    assert numbers(next_batch([paged(n) for n in range(25)], times({}), size=10)) == list(range(10))
 
 
 def test_fewer_pages_than_a_batch_holds_come_together():
-    assert numbers(next_batch([paged(n) for n in range(3)], {}, size=10)) == [0, 1, 2]
+    assert numbers(next_batch([paged(n) for n in range(3)], times({}), size=10)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("failures", "size"), [(0, 10), (1, 10), (2, 5), (3, 2), (4, 1), (5, 1), (1000, 1)], ids=str)
@@ -69,28 +74,28 @@ def test_a_batch_is_halved_with_each_failure_after_the_first(failures, size):
     """The first failure may have been the model's bad moment; from the second on the batch is the suspect."""
     pending = [paged(n) for n in range(10)]
 
-    assert numbers(next_batch(pending, failed(failures, *range(10)), size=10)) == list(range(size))
+    assert numbers(next_batch(pending, times(failed(failures, *range(10))), size=10)) == list(range(size))
 
 
 def test_pages_that_never_failed_go_first():
     """A page that a model refuses is tried again when nothing else waits."""
     pending = [paged(n) for n in range(6)]
 
-    assert numbers(next_batch(pending, failed(1, 0, 3), size=10)) == [1, 2, 4, 5]
+    assert numbers(next_batch(pending, times(failed(1, 0, 3)), size=10)) == [1, 2, 4, 5]
 
 
 def test_pages_with_different_numbers_of_failures_share_no_batch():
     """A batch that is asked about again is the batch that failed, or a part of it."""
     pending = [paged(n) for n in range(4)]
 
-    assert numbers(next_batch(pending, failed(1, 0, 1) | failed(4, 2, 3), size=10)) == [0, 1]
+    assert numbers(next_batch(pending, times(failed(1, 0, 1) | failed(4, 2, 3)), size=10)) == [0, 1]
 
 
 def test_one_refused_page_is_alone_after_a_few_failures():
     """Bounded: nine of ten pages are consolidated within nine calls."""
     pending, trouble, asked = [paged(n) for n in range(10)], dict[str, int](), list[list[int]]()
     while len(pending) > 1 or trouble.get("page 7", 0) < 6:
-        batch = next_batch(pending, trouble, size=10)
+        batch = next_batch(pending, times(trouble), size=10)
         asked.append(numbers(batch))
         if 7 in asked[-1]:
             trouble |= {page.id: trouble.get(page.id, 0) + 1 for page in batch}
@@ -104,7 +109,7 @@ def test_one_refused_page_is_alone_after_a_few_failures():
 def drained(hot_segments: Sequence[HotSegment], trouble: Mapping[str, int], size: int) -> list[list[HotSegment]]:
     """The groups one after the other, each read with success."""
     left, found = list(hot_segments), list[list[HotSegment]]()
-    while group := next_group(left, trouble, size=size):
+    while group := next_group(left, times(trouble), size=size):
         found.append(group)
         read = {page.id for part in group for page in part.pages}
         left = [replace(each, pages=tuple(page for page in each.pages if page.id not in read)) for each in left]
@@ -113,7 +118,7 @@ def drained(hot_segments: Sequence[HotSegment], trouble: Mapping[str, int], size
 
 
 def test_no_hot_segments_are_no_group():
-    assert next_group([], {}, size=10) == []
+    assert next_group([], times({}), size=10) == []
 
 
 def test_small_segments_share_a_group_of_at_most_the_size():
@@ -148,7 +153,7 @@ def test_pages_that_failed_again_are_read_in_halves_and_apart_from_others():
 
 
 def test_a_segment_without_pages_takes_no_call():
-    assert next_group(hot(0, 2), {}, size=10) == hot(0, 2)[1:]
+    assert next_group(hot(0, 2), times({}), size=10) == hot(0, 2)[1:]
 
 
 TROUBLE = st.integers(0, 6)
@@ -159,7 +164,7 @@ SIZES = st.integers(1, 12)
 def test_a_batch_is_part_of_what_failed_least_and_keeps_its_order(failures, size):
     pending = [paged(n) for n in range(len(failures))]
     trouble = {page.id: times for page, times in zip(pending, failures, strict=True) if times}
-    batch = next_batch(pending, trouble, size=size)
+    batch = next_batch(pending, times(trouble), size=size)
     alike = [number for number, times in enumerate(failures) if times == min(failures)]
 
     assert numbers(batch) == alike[: len(batch)]
@@ -174,7 +179,7 @@ def test_every_page_that_is_not_refused_is_consolidated_whatever_failed_before(f
     trouble = {page.id: times for page, times in zip(pending, failures, strict=True)}
     calls = 0
     while {page.sequence for page in pending} - refused:
-        batch = next_batch(pending, trouble, size=size)
+        batch = next_batch(pending, times(trouble), size=size)
         calls += 1
         if refused.isdisjoint(numbers(batch)):
             pending = [page for page in pending if page not in batch]

@@ -22,7 +22,7 @@ from memoryos_engine import (
     Owner,
     ScriptedChatModel,
     Segment,
-    worker,
+    trouble,
 )
 from memoryos_engine.analysis.base import FoundFact, HotSegment
 from memoryos_engine.analysis.llm import LLMAnalyst
@@ -100,7 +100,7 @@ def shared(tmp_path_factory, model):
     options = MemorySettings(short_term_capacity=1, heat_threshold=0.0, consolidation_delay=3600.0)
     clock = ManualClock("2024-03-01T12:00:00+00:00")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "FIRST_RETRY", 300.0)  # a failure is tried again when the test says so
+        patch.setattr(trouble, "FIRST_PAUSE", 300.0)  # a failure is tried again when the test says so
         with MemoryOS(tmp_path_factory.mktemp("facts") / "store", settings=options, clock=clock, llm=model) as system:
             yield system
 

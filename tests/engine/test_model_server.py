@@ -19,7 +19,7 @@ from memoryos_engine import (
 )
 from memoryos_engine import background as background_module
 from memoryos_engine import memory as memory_module
-from memoryos_engine import planning as planning_module
+from memoryos_engine import trouble as trouble_module
 from memoryos_engine import worker as worker_module
 from memoryos_engine.errors import ConsolidationError, ReplyRefused
 from memoryos_engine.evaluation.stand_in import reply
@@ -84,7 +84,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     one = Time()
-    for module in (background_module, memory_module, worker_module, planning_module, resident_module):
+    for module in (background_module, memory_module, worker_module, trouble_module, resident_module):
         monkeypatch.setattr(module, "time", one)
     return one
 

@@ -46,7 +46,9 @@ MUST_MENTION = ("pages", "continues", "meta_chain", "topics", "segment", "keywor
 KNOWN_SHARE, BEFORE_SHARE = 0.25, 0.1
 """Shares of a request that known segments and what came before may take; the pages have the rest."""
 LONGEST_SHOWN = 180
-"""Characters of a summary or meta chain that is shown."""
+"""Characters of a meta chain or known fact that is shown."""
+LONGEST_SUMMARY_SHOWN = 260
+"""Characters of a known segment's summary: about the 40 words that one is asked to have."""
 LONGEST_KEYWORD = 40
 MARGIN = 40
 """Tokens that joining the parts and the endpoint's own frame may add."""
@@ -122,7 +124,7 @@ def request(
 def segment_line(label: str, segment: Segment) -> str:
     """Return a known segment on one line."""
     keywords = ", ".join(brief(word, LONGEST_KEYWORD) for word in segment.keywords)
-    return f"{label} [{keywords}] {brief(segment.summary, LONGEST_SHOWN)}\n"
+    return f"{label} [{keywords}] {brief(segment.summary, LONGEST_SUMMARY_SHOWN)}\n"
 
 
 def _headings(batch: Sequence[PendingPage]) -> list[str]:

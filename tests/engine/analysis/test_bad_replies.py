@@ -21,6 +21,7 @@ from memoryos_engine import (
     ModelError,
     ScriptedChatModel,
     Tier,
+    trouble,
     worker,
 )
 from memoryos_engine.analysis.prompts import consolidation, promotion
@@ -417,7 +418,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, model: ScriptedChatModel) -
     settings = MemorySettings(short_term_capacity=1, heat_threshold=0.0, consolidation_delay=3600.0)
     clock = ManualClock("2024-03-01T12:00:00+00:00")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "FIRST_RETRY", 3600.0)  # a failure is tried again when the test says so
+        patch.setattr(trouble, "FIRST_PAUSE", 3600.0)  # a failure is tried again when the test says so
         patch.setattr(worker, "LAST_RETRY", 3600.0)
         with MemoryOS(tmp_path_factory.mktemp("bad") / "store", settings=settings, clock=clock, llm=model) as system:
             yield system

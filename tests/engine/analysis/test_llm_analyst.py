@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -18,6 +19,7 @@ from memoryos_engine import (
     KnowledgeEntry,
     KnowledgeKind,
     ModelError,
+    Prompts,
     ScriptedChatModel,
     Segment,
     Tier,
@@ -32,6 +34,8 @@ from memoryos_engine.tokens import estimate_tokens
 
 START = datetime(2024, 5, 8, 13, 56, tzinfo=timezone.utc)
 EMBEDDER = HashingEmbedder(64)
+BRIEF = Prompts(consolidation=" ".join(consolidation.MUST_MENTION), promotion=" ".join(promotion.MUST_MENTION))
+"""Hardly more than what must be mentioned."""
 
 
 def page(number: int, user: str, agent: str = "", *, session: str = "a", **parts) -> DialoguePage:
@@ -181,10 +185,10 @@ def test_only_the_first_known_facts_are_shown():
 def test_the_system_texts_can_be_replaced():
     """Our decision: what a model is told is the user's to change."""
     model = ScriptedChatModel(otherwise=stand_in)
-    analyst = LLMAnalyst(model, consolidation="Read the batch.", promotion="Read the facts.")
+    analyst = LLMAnalyst(model, prompts=BRIEF)
     analyst.consolidate(pending([GARDEN]), [])
     analyst.promote([HotSegment(segment=segment(1, ""), pages=(NURSE,))], [])
-    assert [system.content for system, _ in model.requests] == ["Read the batch.", "Read the facts."]
+    assert [system.content for system, _ in model.requests] == [BRIEF.consolidation, BRIEF.promotion]
 
 
 @pytest.mark.parametrize("name", ["consolidation", "promotion"])
@@ -195,7 +199,7 @@ def test_a_system_text_that_leaves_no_room_for_pages_is_refused(name):
             ScriptedChatModel(),
             max_tokens=1000,
             counter=len,
-            **{"consolidation": "short", "promotion": "short", name: "x" * 501},
+            prompts=replace(BRIEF, **{name: getattr(BRIEF, name) + " x" * 300}),
         )
 
 
@@ -495,7 +499,7 @@ def test_a_request_about_a_batch_stays_within_its_tokens(counter, said, known, c
         PendingPage(page=each, vector=EMBEDDER.embed(["x"])[0], previous=page(0, chain, meta_chain=chain))
         for each in pages
     ]
-    analyst = LLMAnalyst(model, max_tokens=most, counter=counter, promotion="short")
+    analyst = LLMAnalyst(model, max_tokens=most, counter=counter, prompts=BRIEF)
     with pytest.raises(ModelError):
         analyst.consolidate(batch, segments)
     assert cost(model, counter)[0] <= most
@@ -514,7 +518,7 @@ def test_a_request_about_hot_segments_stays_within_its_tokens(counter, said, kno
     model = ScriptedChatModel([""])
     most = 2 * counter(promotion.INSTRUCTION) + 700 + extra
     pages = tuple(page(at, user, agent, session=where) for at, (user, agent, where) in enumerate(said, start=1))
-    analyst = LLMAnalyst(model, max_tokens=most, counter=counter, consolidation="short")
+    analyst = LLMAnalyst(model, max_tokens=most, counter=counter, prompts=BRIEF)
     with pytest.raises(ModelError):
         analyst.promote(
             [HotSegment(segment=segment(1, ""), pages=pages)], [entry(text, about) for text, about in known]
@@ -583,7 +587,7 @@ def test_a_known_segment_that_found_no_room_in_the_request_cannot_be_named():
     chains = topic("p1", keywords=["garden", "spade"], summary="Tomatoes in the garden.", known="s5")
     model = ScriptedChatModel([noted(SAID[0], topics=[chains])])
     wordy = [segment(at, "long words " * 40, *[f"keyword{at}x{place}" * 4 for place in range(12)]) for at in range(4)]
-    analyst = LLMAnalyst(model, max_tokens=1200, counter=estimate_tokens, promotion="short")
+    analyst = LLMAnalyst(model, max_tokens=1200, counter=estimate_tokens, prompts=BRIEF)
     found = analyst.consolidate(pending([GARDEN]), [*wordy, segment(4, "The shed.", "spade")])
     assert not re.search(r"^s5 ", body(model), re.MULTILINE)
     assert [(each.segment_id, each.summary) for each in found.topics] == [(None, "Tomatoes in the garden.")]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from memoryos_engine.clock import Clock
 from memoryos_engine.embedding.base import Embedder, unit_rows
-from memoryos_engine.errors import ConsolidationError, ReplyRefused
 from memoryos_engine.plan import Plan
 from memoryos_engine.records import KnowledgeEntry
 from memoryos_engine.settings import MemorySettings
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
-
-FIRST_REST, LONGEST_REST = 1.0, 3600.0
-"""Seconds for which a record is left alone after the first failure about it, doubled with each, and at most."""
 
 
 class Planner:
@@ -68,30 +62,3 @@ class Planner:
         texts = [entry.text for entry in new]
         rows = unit_rows(self._embedder.embed(texts), rows=len(texts), dimension=self._embedder.dimension)
         return {entry.id: row for entry, row in zip(new, rows, strict=True)}
-
-
-@contextmanager
-def counting_trouble(resident: ResidentSet, ids: Sequence[str]) -> Iterator[None]:
-    """Count how often in a row no usable answer came about some records; a model that is down is not their fault."""
-    try:
-        yield
-    except (ConsolidationError, ReplyRefused):
-        for record_id in ids:
-            resident.trouble[record_id] += 1
-            rest = min(LONGEST_REST, FIRST_REST * 2.0 ** min(resident.trouble[record_id] - 1, 60))
-            resident.rests_until[record_id] = time.monotonic() + rest
-        raise
-    for record_id in ids:
-        resident.trouble.pop(record_id, None)
-        resident.rests_until.pop(record_id, None)
-
-
-def is_resting(resident: ResidentSet, record_id: str) -> bool:
-    """Say whether a record about which no usable answer came is left alone for now."""
-    return resident.rests_until.get(record_id, 0.0) > time.monotonic()
-
-
-def next_rest_ends(resident: ResidentSet) -> float | None:
-    """Return in how many seconds the first record that rests is asked about again; None if none rests."""
-    now = time.monotonic()
-    return min((until - now for until in resident.rests_until.values() if until > now), default=None)
