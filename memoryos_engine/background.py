@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from memoryos_engine.clock import Clock
 from memoryos_engine.errors import UNUSABLE, MemoryOSError
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.trouble import FIRST_PAUSE
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import WaitingVisits
 from memoryos_engine.worker import Outcome
@@ -25,15 +27,17 @@ class Background:
         updater: the steps.
         visits: retrievals that are not counted yet.
         model_delay: seconds of quiet after which less than a full batch is worth a call.
+        clock: the present, which page timestamps are compared with.
         stopped: says whether to leave the rest for the next opening.
     """
 
     def __init__(
-        self, updater: Updater, visits: WaitingVisits, *, model_delay: float, stopped: Callable[[], bool]
+        self, updater: Updater, visits: WaitingVisits, *, model_delay: float, clock: Clock, stopped: Callable[[], bool]
     ) -> None:
         self._updater = updater
         self._visits = visits
         self._model_delay = model_delay
+        self._clock = clock
         self._stopped = stopped
 
     def work(self, resident: ResidentSet) -> Outcome:
@@ -43,12 +47,19 @@ class Background:
             ModelError, StoreError: what went wrong; what was not finished stays due.
         """
         self.record_visits(resident)
-        wait = 0.0 if self._updater.eager else resident.spoke_at + self._model_delay - time.monotonic()
+        wait = 0.0 if self._updater.eager else self._model_delay - self._quiet_for(resident)
         worked = self._run(resident, partial=wait <= 0, skip_resting=True, step=_unwatched)
         waiting = self._updater.pending(resident) or self._updater.unpromoted(resident)
         rest = [resident.trouble.next_ends(), wait if wait > 0 else None]
-        again = min((seconds for seconds in rest if seconds is not None), default=None)
-        return Outcome(worked=worked, again_in=again if waiting else None)
+        again = min((seconds for seconds in rest if seconds is not None), default=FIRST_PAUSE)
+        return Outcome(worked=worked and not resident.trouble, again_in=again if waiting else None)
+
+    def _quiet_for(self, resident: ResidentSet) -> float:
+        """Return for how many seconds nothing was added: by the pages' timestamps if nothing was since loading."""
+        if resident.spoke_at is not None:
+            return time.monotonic() - resident.spoke_at
+        newest = float(resident.records.index.times.max(initial=0.0))
+        return max(0.0, self._clock().timestamp() - newest)
 
     def finish(self, resident: ResidentSet, *, step: Step) -> None:
         """Do everything that is due, whether or not it is worth a call; `step` is told of pages done.

@@ -273,7 +273,8 @@ class UserMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
+        if kind is None:
+            self.flush()
 
     # -- the same, awaited: each runs in a thread -------------------------------------------
 

@@ -71,7 +71,7 @@ class MemorySettings:
     """Seconds a user must be quiet before a chat model is asked about less than a full batch of 10 pages.
     Pages that wait are found by every search."""
     model_prompt_tokens: int = 4000
-    """Most tokens of one request for consolidation or promotion."""
+    """Most tokens of one request for consolidation or promotion, at least 1,000."""
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -79,6 +79,7 @@ class MemorySettings:
         _require_number("similarity_threshold", self.similarity_threshold, -1.0, 2.0)
         _require_number("heat_threshold", self.heat_threshold, 0.0, float("inf"))
         _require_number("consolidation_delay", self.consolidation_delay, 0.0, 3600.0)
+        _require_number("model_prompt_tokens", self.model_prompt_tokens, 1000, float("inf"))
         _require_number("model_delay", self.model_delay, 0.0, 86_400.0)
         _require_weights(self.heat_weights)
         _require_choice("retrieval", self.retrieval, get_args(RetrievalMode))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from memoryos_engine.errors import MemoryOSError
 from memoryos_engine.worker import JobFailure
 
 
@@ -31,4 +32,8 @@ class MemoryStatus:
     @property
     def why(self) -> str:
         """Why the last try failed; empty if it did not. Never quotes stored text."""
-        return str(self.failure.error) if self.failure else ""
+        if self.failure is None:
+            return ""
+        error = self.failure.error
+        # Only our own messages are known to hold no stored text.
+        return str(error) if isinstance(error, MemoryOSError) else f"it ended with {type(error).__name__}"

@@ -89,7 +89,11 @@ class MemoryOS:
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._visits = WaitingVisits()
         self._background = Background(
-            self.updater, self._visits, model_delay=self.settings.model_delay, stopped=lambda: self._closed
+            self.updater,
+            self._visits,
+            model_delay=self.settings.model_delay,
+            clock=self.clock,
+            stopped=lambda: self._closed,
         )
         self._resumed: set[Owner] = set()
         self._closed = False
@@ -163,8 +167,8 @@ class MemoryOS:
         if self._closed:
             return
         self._closed = True
-        self._worker.close()
         try:
+            self._worker.close()
             for owner in self._visits.owners():
                 with self._storage.residents.use(owner) as resident:
                     self._background.record_visits(resident)
@@ -193,15 +197,9 @@ class MemoryOS:
         with self._storage.residents.use(owner) as resident:
             if owner not in self._resumed:
                 self._resumed.add(owner)
-                resident.spoke_at -= self._quiet_for(resident)
                 if self.updater.pending(resident) or self.updater.unpromoted(resident):
                     self._worker.schedule(owner, delay=0.0)
             yield resident
-
-    def _quiet_for(self, resident: ResidentSet) -> float:
-        """Return for how many seconds nothing had been said when the records were loaded, by their timestamps."""
-        now = self.clock().timestamp()
-        return max(0.0, now - float(resident.records.index.times.max(initial=0.0)))
 
     def schedule(self, owner: Owner, *, at_once: bool) -> None:
         """Have the owner's background work done soon, or when the owner has been quiet for a while."""

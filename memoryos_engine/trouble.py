@@ -43,6 +43,10 @@ class Trouble:
                 self._failures.pop(page_id, None)
                 self._rests_until.pop(page_id, None)
 
+    def __bool__(self) -> bool:
+        with self._lock:
+            return bool(self._failures)
+
     def failures(self, page_id: str) -> int:
         """Return how often in a row no usable answer came about a page."""
         with self._lock:

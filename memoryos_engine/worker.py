@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memoryos_engine.errors import UNUSABLE
+from memoryos_engine.errors import UNUSABLE, ModelError
 from memoryos_engine.records import Owner
 from memoryos_engine.trouble import LONGEST_PAUSE, pause_after
 
@@ -101,6 +101,9 @@ class Worker:
         except Exception as error:
             self._failed(owner, error)
             raise
+        except BaseException:  # interrupted: what is due stays due
+            self.schedule(owner, delay=LONGEST_DELAY)
+            raise
         self._ended(owner, outcome if isinstance(outcome, Outcome) else DONE)
 
     def forget(self, owner: Owner) -> None:
@@ -140,18 +143,20 @@ class Worker:
         if len(self._threads) < self._limit:
             name = f"memoryos-worker-{len(self._threads)}"
             thread = threading.Thread(target=self._loop, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # no thread can be had now: the next job tries again, and what is due stays due
+                logger.warning("no thread could be started for background work; it is tried again")
+            else:
+                self._threads.append(thread)
 
     def _loop(self) -> None:
         while (owner := self._next()) is not None:
             try:
-                outcome = self._run(owner) or DONE
-            except Exception as error:  # noqa: BLE001 - the outer edge of a thread: nothing above could report it
+                self._ended(owner, self._run(owner) or DONE)
+            except BaseException as error:  # noqa: BLE001 - the outer edge of a thread: nothing above could report it
                 if not self._closed and owner not in self._forgotten:
-                    self._failed(owner, error)
-            else:
-                self._ended(owner, outcome)
+                    self._failed(owner, _reportable(error))
             with self._changed:
                 self._running.discard(owner)
                 self._forgotten.discard(owner)
@@ -194,6 +199,13 @@ class Worker:
     def _succeeded(self, owner: Owner) -> None:
         with self._changed:
             self._failures.pop(owner, None)
+
+
+def _reportable(error: BaseException) -> Exception:
+    """Return an error that ends no thread: a model may raise what is meant for a whole program."""
+    if isinstance(error, Exception):
+        return error
+    return ModelError(f"background work was ended by {type(error).__name__}")
 
 
 def _backoff(error: Exception, attempts: int) -> float:

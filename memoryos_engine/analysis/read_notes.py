@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, reduce
 from operator import or_
@@ -13,6 +14,8 @@ from memoryos_engine.analysis.prompts.json_reply import unusable
 from memoryos_engine.analysis.prompts.labels import Labels
 from memoryos_engine.analysis.salience import read
 from memoryos_engine.records import Segment
+
+_LABEL = re.compile(r"^(?:User|Assistant): ", re.MULTILINE)
 
 MOST_KEYWORDS = 8
 LONGEST_KEYWORD = 40
@@ -37,7 +40,7 @@ class NoteReader:
     ) -> None:
         self._batch = batch
         self._grounds = [Ground.of([text]) for text in shown]
-        self._telling = [bool(read(item.page.user_input) or read(item.page.agent_response)) for item in batch]
+        self._telling = [bool(read(_LABEL.sub("", text))) for text in shown]
         self._pages = Labels("p", batch)
         self._segments = Labels("s", segments)
         self._spare = spare

@@ -112,7 +112,7 @@ def complete_json(model: ChatModel, messages: Sequence[ChatMessage], schema: Out
     Raises:
         ChatModelError: the model did not answer.
     """
-    if isinstance(model, JSONChatModel):
+    if isinstance(model, JSONChatModel) and callable(model.complete_json):
         return model.complete_json(messages, schema)
     return model.complete(messages)
 
@@ -123,7 +123,7 @@ def stream(model: ChatModel, messages: Sequence[ChatMessage]) -> Iterator[str]:
     Raises:
         ChatModelError: the model did not answer, or its answer broke off.
     """
-    if isinstance(model, StreamingChatModel):
+    if isinstance(model, StreamingChatModel) and callable(model.stream):
         return model.stream(messages)
     return _in_one_piece(model, messages)
 

@@ -8,7 +8,6 @@ so memory is never ahead of the disk. Two locks: `writing` is held over a whole 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -52,8 +51,8 @@ class ResidentSet:
         self.thinking = threading.Lock()
         """Held by the one job that asks an analyst for this owner; taken before `consolidating`."""
         self.trouble = Trouble()
-        self.spoke_at = time.monotonic()
-        """When pages were last added here, or this was loaded."""
+        self.spoke_at: float | None = None
+        """When pages were last added here, by the monotonic clock; None if none were since this was loaded."""
         self.epoch = 0
         """Changes whenever records may have vanished, so that an older plan can be told."""
         self.head = Head()

@@ -33,7 +33,6 @@ from memoryos_engine.analysis.llm import LLMAnalyst
 from memoryos_engine.errors import ConsolidationError, ReplyRefused
 from memoryos_engine.evaluation.stand_in import reply, stand_in
 from memoryos_engine.status import MemoryStatus
-from memoryos_engine.storage import resident as resident_module
 from memoryos_engine.worker import JobFailure
 
 TIMEOUT = 10.0
@@ -98,7 +97,7 @@ def gate(open_system: Callable[..., MemoryOS]) -> Iterator[Gate]:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     one = Time()
-    for module in (background_module, memory_module, worker_module, trouble_module, resident_module):
+    for module in (background_module, memory_module, worker_module, trouble_module):
         monkeypatch.setattr(module, "time", one)
     return one
 
@@ -1091,3 +1090,50 @@ def test_eight_users_at_once_lose_nothing_and_share_nothing(open_system):
         assert own.issuperset(key for entry in memory.knowledge() for key in entry.source_page_ids)
     assert {entry.kind for memory in memories for entry in memory.knowledge()} == {KnowledgeKind.USER_KNOWLEDGE}
     assert system.check() == []
+
+
+def test_pages_that_say_nothing_are_consolidated_and_paid_for_once(open_system):
+    """An honest model has nothing to say of an emoji."""
+    model = ScriptedChatModel(['{"pages": [], "topics": []}'])
+    memory = open_system(llm=model, short_term_capacity=1, **COLD).memory("tom")
+    for emoji in ("👍", "🎉", "❤️"):
+        memory.add_memory(emoji)
+    memory.flush()
+
+    assert (memory.status().pending, len(model.requests)) == (0, 1)
+
+
+def test_a_reply_nested_too_deeply_is_an_unusable_reply(open_system):
+    """Nothing but our own errors comes of what a model says."""
+    nested = '{"a":' * 700 + "1" + "}" * 700
+    model = ScriptedChatModel(['{"pages": [{"page": "p1", "x": ' + nested + '}], "topics": []}'])
+    memory = open_system(llm=model, short_term_capacity=1, **COLD).memory("tom")
+    memory.add_memory("I planted tomatoes in the garden.")
+    with pytest.raises(ConsolidationError):
+        memory.flush()
+
+    assert memory.status().pending == 1
+
+
+def test_the_status_quotes_no_foreign_error(open_system):
+    """An embedder of anybody's may put the text it was given into its error."""
+
+    memory = open_system(llm=stand_in(), short_term_capacity=1, **COLD).memory("tom")
+    memory.add_memory("My secret is a canoe.")
+    system = memory._system
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system.updater, "consolidate", lambda *args, **options: {}["My secret is a canoe."])
+        with pytest.raises(KeyError):
+            memory.flush()
+
+    assert memory.status().why == "it ended with KeyError"
+
+
+def test_leaving_a_memory_because_of_an_error_does_not_hide_it(open_system):
+    """The background does it later; the caller's own error is what counts."""
+    memory = open_system(llm=ScriptedChatModel(), short_term_capacity=1, **COLD).memory("tom")
+    with pytest.raises(LookupError, match="mine"), memory:
+        memory.add_memory("I planted tomatoes.")
+        raise LookupError("mine")
+
+    assert memory.status().pending == 1

@@ -24,7 +24,6 @@ from memoryos_engine import worker as worker_module
 from memoryos_engine.errors import ConsolidationError, ReplyRefused
 from memoryos_engine.evaluation.stand_in import reply
 from memoryos_engine.status import MemoryStatus
-from memoryos_engine.storage import resident as resident_module
 from tests.loopback import FORMATS, Answer, Body, ChatServer, Cut, Held, Said, chat_server, failing
 
 TIMEOUT = 10.0
@@ -84,7 +83,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     one = Time()
-    for module in (background_module, memory_module, worker_module, trouble_module, resident_module):
+    for module in (background_module, memory_module, worker_module, trouble_module):
         monkeypatch.setattr(module, "time", one)
     return one
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -483,3 +484,41 @@ def test_a_job_that_fails_after_its_owner_was_forgotten_leaves_no_failure(run_wo
     worker = ending_after(run_worker, ChatModelError("down"), lambda worker: worker.forget(owned("tom")))
 
     assert (worker.failure(owned("tom")), worker._due) == (None, {})
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
+def test_what_would_end_a_thread_is_a_failure_like_any_other(make_worker, jobs, time, error):
+    """A model may raise what is meant for a whole program; the thread and its owner go on."""
+    worker = make_worker(threads=1)
+    jobs.errors = [error]
+    worker.schedule(owned("tom"), delay=0.0)
+    settle(worker, lambda: settled(worker, owned("tom"), 1))
+    worker.schedule(owned("eve"), delay=0.0)
+    jobs.wait(lambda: jobs.finished == ["tom", "eve"])
+
+    assert str(worker.failure(owned("tom")).error) == f"background work was ended by {type(error).__name__}"
+
+
+def test_a_thread_that_cannot_start_is_tried_again_with_the_next_job(make_worker, jobs, monkeypatch):
+    """Adding has succeeded by then; the page is pending and found."""
+    worker = make_worker(threads=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: (_ for _ in ()).throw(RuntimeError("no threads")))
+        worker.schedule(owned("tom"), delay=0.0)
+        assert worker._threads == []
+    worker.schedule(owned("eve"), delay=0.0)
+    jobs.wait(lambda: sorted(jobs.finished) == ["eve", "tom"])
+
+
+def test_an_interrupted_run_stays_due(make_worker):
+    """Ctrl-C in flush() must not unschedule what is pending."""
+
+    def interrupted(owner: Owner) -> None:
+        raise KeyboardInterrupt
+
+    worker = make_worker()
+    worker.schedule(owned("tom"), delay=60.0)
+    with pytest.raises(KeyboardInterrupt):
+        worker.run_now(owned("tom"), interrupted)
+
+    assert list(worker._due) == [owned("tom")]

@@ -18,7 +18,6 @@ from memoryos_engine.analysis.prompts.json_reply import (
     items,
     json_object,
     output_schema,
-    unusable,
 )
 from memoryos_engine.llm.base import ChatMessage
 from memoryos_engine.prompt_format import date_line
@@ -92,8 +91,6 @@ def read_reply(reply: str) -> tuple[list[PageReply], list[TopicReply]]:
     said = json_object(reply)
     pages, _ = items(said, "pages", PageReply)
     topics, _ = items(said, "topics", TopicReply)
-    if not pages:
-        raise unusable("says nothing of any page")
     return pages, topics
 
 

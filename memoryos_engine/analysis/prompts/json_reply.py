@@ -101,7 +101,7 @@ def _close(node: dict[str, Any]) -> None:
 def _item(value: object, kind: type[I]) -> I | None:
     try:
         return kind.model_validate(_cleaned(value))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
