@@ -8,9 +8,9 @@ import numpy as np
 
 from memoryos_engine.analysis.base import Analyst, BatchReading, PendingPage, TopicNote
 from memoryos_engine.analysis.checked import checked_facts, checked_reading, checked_summary
-from memoryos_engine.analysis.grounding import Ground
 from memoryos_engine.batching import halved, next_batch
 from memoryos_engine.errors import ModelError
+from memoryos_engine.lexical import terms_of
 from memoryos_engine.mid_term import SegmentState
 from memoryos_engine.plan import Plan
 from memoryos_engine.planner import Planner
@@ -77,7 +77,7 @@ class Consolidation:
         with resident.reading:
             states = resident.records.live_states()
         vectors: Vector = np.stack([item.vector for item in batch])
-        said = Ground.of([item.page.text for item in batch]).terms
+        said = terms_of(item.page.text for item in batch)
         before = {item.previous.segment_id for item in batch if item.previous}
         scores = {state.segment.id: _affinity(state, vectors, said) for state in states}
         states.sort(key=lambda state: (state.segment.id not in before, -scores[state.segment.id]))
@@ -119,7 +119,7 @@ class Consolidation:
 
 def _affinity(state: SegmentState, vectors: Vector, said: frozenset[str]) -> float:
     """Return how near a segment is to a batch: the best cosine, and the share of its keywords that are said."""
-    own = Ground.of(state.segment.keywords).terms
+    own = terms_of([" ".join(state.segment.keywords)])
     return float((vectors @ state.centroid).max()) + len(own & said) / max(1, len(own))
 
 

@@ -12,7 +12,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Protocol
 
@@ -108,6 +108,11 @@ def tokenize(text: str, fallback: str = "english") -> tuple[str, ...]:
     languages = _languages(runs, fallback)
     terms = [t for script, word in runs for t in _terms(script, word, languages.get(script, ""))]
     return tuple(terms or (word for _, word in runs))
+
+
+def terms_of(texts: Iterable[str]) -> frozenset[str]:
+    """The distinct terms of several texts together."""
+    return frozenset(term for text in texts for term in tokenize(text))
 
 
 def weighted_query_terms(text: str, fallback: str = "english") -> dict[str, float]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from memoryos_engine.analysis.base import Analyst, HotSegment
 from memoryos_engine.analysis.checked import checked_facts
-from memoryos_engine.analysis.grounding import Ground
 from memoryos_engine.batching import next_group
 from memoryos_engine.errors import ModelError
+from memoryos_engine.lexical import terms_of
 from memoryos_engine.planner import Planner
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind
 from memoryos_engine.storage.resident import ResidentSet
@@ -107,7 +107,7 @@ class Promotion:
         entries = self._planner.plan(resident).known()
         if not vectors:
             return entries
-        near, said = np.stack(list(vectors.values())), Ground.of([page.text for page in pages]).terms
+        near, said = np.stack(list(vectors.values())), terms_of(page.text for page in pages)
         with resident.reading:
             terms, held = resident.records.knowledge_terms, resident.records.knowledge_vectors
             scores = {

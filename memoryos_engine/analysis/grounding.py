@@ -16,7 +16,7 @@ from memoryos_engine.analysis.function_words import FUNCTION_WORDS
 from memoryos_engine.analysis.salience import is_no_answer, is_noise
 from memoryos_engine.analysis.sides import ASSISTANT_NAMES, USER_NAMES
 from memoryos_engine.analysis.topic_words import language_of, words_of
-from memoryos_engine.lexical import normalise, tokenize
+from memoryos_engine.lexical import normalise, terms_of, tokenize
 
 LEAST_SHARED = 0.3
 """Share of a sentence's terms that its pages must hold. Paraphrases lie above it, error messages and
@@ -49,7 +49,7 @@ class Ground:
     def of(cls, texts: Iterable[str]) -> Ground:
         """Return the ground that `texts` make."""
         read = [text for text in texts if text]
-        terms = frozenset(term for text in read for term in tokenize(text))
+        terms = terms_of(read)
         words = frozenset(word for text in read for word in _words(text))
         return cls(terms, words, frozenset(filter(None, map(language_of, read))))
 
