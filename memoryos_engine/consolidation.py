@@ -51,6 +51,8 @@ class Consolidation:
         if not pages or not (partial or len(pages) == halved(self._analyst.batch_size, failures(pages[0].id))):
             return None
         batch = self._batch(resident, pages)
+        if not batch:
+            return 0
         shown = self._nearest(resident, batch)
         with resident.trouble.counted([item.page.id for item in batch]):
             reading = checked_reading(self._analyst.consolidate(batch, shown), batch)
@@ -67,13 +69,15 @@ class Consolidation:
     def _batch(self, resident: ResidentSet, pages: Sequence[DialoguePage]) -> list[PendingPage]:
         inside = {page.id for page in pages}
         with resident.reading:
-            before = {page.id: _settled(resident.records.previous(page), inside) for page in pages}
+            records = resident.records
+            pages = [page for page in pages if page.id in records.pages]  # one may just have been forgotten
+            before = {page.id: _settled(records.previous(page), inside) for page in pages}
         wanted = {page.id for page in (*pages, *before.values()) if page}
         vectors = resident.vectors(wanted)
         return [_pending(page, before[page.id], vectors) for page in pages if page.id in vectors]
 
     def _nearest(self, resident: ResidentSet, batch: Sequence[PendingPage]) -> list[Segment]:
-        """Return the segments likely to be carried on: those of the pages before, then the nearest by F."""
+        """Return the segments likely to be carried on: first those of the pages before, then the nearest."""
         with resident.reading:
             states = resident.records.live_states()
         vectors: Vector = np.stack([item.vector for item in batch])

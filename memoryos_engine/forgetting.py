@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from memoryos_engine.analysis.grounding import Ground
 from memoryos_engine.changes import Changes
-from memoryos_engine.lexical import tokenize
+from memoryos_engine.lexical import terms_of
 from memoryos_engine.long_term import reopened, without_sources
 from memoryos_engine.mid_term import keyword_weights, segment_keywords
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment
@@ -37,7 +36,7 @@ def page_forgotten(records: UserRecords, page: DialoguePage, summarise: Summaris
     after = {other.id: _cleaned(other, page, alone) for other in records.pages.values() if other.id != page.id}
     changed = [other for key, other in after.items() if other != records.pages[key]]
     touched = {other.segment_id for other in (page, *changed)} - {None}
-    touched |= {key for key, segment in records.segments.items() if alone & frozenset(tokenize(segment.summary))}
+    touched |= {key for key, segment in records.segments.items() if alone & terms_of([segment.summary])}
     left = {key: [after[p.id] for p in records.pages_of(key) if p.id != page.id] for key in touched if key}
     segments = [_resummarised(records.segments[key], pages, summarise) for key, pages in left.items() if pages]
     changes = _entries_without(records, page, alone)
@@ -49,14 +48,14 @@ def _said_alone(records: UserRecords, page: DialoguePage) -> frozenset[str]:
     """Return the terms that no other page of the user holds: wherever else they stand, they came from this page."""
     index = records.index
     row = index.row(page.id)
-    return frozenset(term for term in tokenize(page.text) if set(index.lexical.postings(term)[0].tolist()) <= {row})
+    return frozenset(term for term in terms_of([page.text]) if set(index.lexical.postings(term)[0].tolist()) <= {row})
 
 
 def _cleaned(other: DialoguePage, gone: DialoguePage, alone: frozenset[str]) -> DialoguePage:
     """Return a page without what it carries of the page that goes."""
     # A meta chain sums up the pages before it, the forgotten one among them.
     follows = gone.chain_id and other.chain_id == gone.chain_id and other.sequence > gone.sequence
-    if follows or (other.meta_chain and alone & frozenset(tokenize(other.meta_chain))):
+    if follows or (other.meta_chain and alone & terms_of([other.meta_chain])):
         other = replace(other, meta_chain="")
     return replace(other, keywords=_own_keywords(other, without=gone))
 
@@ -70,7 +69,7 @@ def _entries_without(records: UserRecords, page: DialoguePage, alone: frozenset[
     touched = {key: entry for key, entry in records.knowledge.items() if page.id in entry.source_page_ids}
     left = {key: without_sources(entry, [page.id]) for key, entry in touched.items()}
     gone = [key for key, entry in left.items() if not _still_said(entry, page, records)]
-    telling = (key for key, entry in records.knowledge.items() if alone & frozenset(tokenize(entry.text)))
+    telling = (key for key, entry in records.knowledge.items() if alone & terms_of([entry.text]))
     gone += [key for key in telling if key not in gone]
     kept = {key: left.get(key, entry) for key, entry in records.knowledge.items() if key not in gone}
     changed = {key: entry for key, entry in left.items() if key in kept} | reopened(kept.values())
@@ -80,9 +79,7 @@ def _entries_without(records: UserRecords, page: DialoguePage, alone: frozenset[
 def _still_said(entry: KnowledgeEntry, gone: DialoguePage, records: UserRecords) -> bool:
     """Say whether the pages left hold every word of the entry that the page that goes held."""
     sources = [records.pages[key] for key in entry.source_page_ids if key in records.pages]
-    own, there, here = (
-        Ground.of(texts).terms for texts in ([entry.text], [gone.text], [page.text for page in sources])
-    )
+    own, there, here = terms_of([entry.text]), terms_of([gone.text]), terms_of(page.text for page in sources)
     # A trait's text may quote any one of its pages.
     return bool(sources) and not entry.level and not (own & there) - here
 

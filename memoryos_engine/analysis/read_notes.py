@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, reduce
 from operator import or_
 
@@ -90,12 +91,15 @@ class NoteReader:
         return ground
 
     def _note(self, place: int, said: PageReply | None, keywords: tuple[str, ...]) -> PageNote:
-        item, spare = self._batch[place], self._spare_notes[place] if said is None or not keywords else None
+        if said is None:
+            spare = self._spare_notes[place]
+            return replace(spare, keywords=keywords or spare.keywords)
+        item = self._batch[place]
         return PageNote(
             page_id=item.page.id,
-            continues=item.previous is not None and (said.continues if said else _note_of(spare).continues),
-            meta_chain=" ".join(said.meta_chain.split()) if said else _note_of(spare).meta_chain,
-            keywords=keywords or _note_of(spare).keywords,
+            continues=said.continues and item.previous is not None,
+            meta_chain=" ".join(said.meta_chain.split()),
+            keywords=keywords or self._spare_notes[place].keywords,
         )
 
     def _places(self, topic: TopicReply) -> list[int]:
@@ -137,9 +141,3 @@ class NoteReader:
     @cached_property
     def _spare_notes(self) -> Sequence[PageNote]:
         return self._spare.consolidate(self._batch, ()).notes
-
-
-def _note_of(spare: PageNote | None) -> PageNote:
-    if spare is None:
-        raise AssertionError("a spare note is made wherever the model said nothing usable")
-    return spare

@@ -14,14 +14,14 @@ from memoryos_engine.tokens import default_counter
 STAND_IN = "stand-in"
 
 
-def model_by_name(name: str, *, latency: float = 0.0) -> ChatModel:
-    """Return the stand-in, whose calls take `latency` seconds, or the model called `name` of an OpenAI endpoint.
+def model_by_name(name: str) -> ChatModel:
+    """Return the stand-in, or the model called `name` of an OpenAI endpoint.
 
     Raises:
         InvalidInput: it is a real one and there is no key.
     """
     if name == STAND_IN:
-        return stand_in(latency=latency)
+        return stand_in()
     from memoryos_engine.llm.openai import OpenAIChatModel
 
     return OpenAIChatModel(name)

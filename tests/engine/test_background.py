@@ -1137,3 +1137,26 @@ def test_leaving_a_memory_because_of_an_error_does_not_hide_it(open_system):
         raise LookupError("mine")
 
     assert memory.status().pending == 1
+
+
+def test_a_page_forgotten_just_before_its_batch_is_put_together_is_left_out(open_system):
+    """It was pending when the work began; what is asked about is looked up again."""
+    model = stand_in()
+    memory = open_system(llm=model, short_term_capacity=1, **COLD).memory("tom")
+    gone, kept = say(memory, 0, 1)
+    updater = memory._system.updater
+    pending = updater.pending
+
+    def forgetting(resident):
+        found = pending(resident)
+        if gone in found:
+            updater.forget(resident, gone.id)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(updater, "pending", forgetting)
+        memory.flush()
+
+    assert [page.id for page in memory.pages()] == [kept.id]
+    assert "number 0" not in str(model.requests)
+    assert memory.status().pending == 0

@@ -21,10 +21,6 @@ class Labels(Generic[T]):
     def __len__(self) -> int:
         return len(self._things)
 
-    def at(self, place: int) -> str:
-        """Return the label of the thing at a place, counted from 0."""
-        return f"{self._prefix}{place + 1}"
-
     def place(self, label: str) -> int | None:
         """Return where the thing with a label stands; None if there is none. "P1" and "1" are p1."""
         number = label.strip().casefold().removeprefix(self._prefix)
