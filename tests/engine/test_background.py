@@ -1155,7 +1155,7 @@ def test_a_page_forgotten_just_before_its_batch_is_put_together_is_left_out(open
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(updater, "pending", forgetting)
-        memory.flush()
+        memory._system.flush(memory.owner, step=lambda pages: None)
 
     assert [page.id for page in memory.pages()] == [kept.id]
     assert "number 0" not in str(model.requests)
