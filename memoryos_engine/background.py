@@ -49,7 +49,7 @@ class Background:
         self.record_visits(resident)
         wait = 0.0 if self._updater.eager else self._model_delay - self._quiet_for(resident)
         worked = self._run(resident, partial=wait <= 0, skip_resting=True, step=_unwatched)
-        waiting = self._updater.pending(resident) or self._updater.unpromoted(resident)
+        waiting = self._updater.waiting(resident) or self._updater.unpromoted(resident)
         rest = [resident.trouble.next_ends(), wait if wait > 0 else None]
         again = min((seconds for seconds in rest if seconds is not None), default=FIRST_PAUSE)
         return Outcome(worked=worked and not resident.trouble, again_in=again if waiting else None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from memoryos_engine.clock import as_utc
 from memoryos_engine.errors import InvalidInput
-from memoryos_engine.records import DialoguePage, JSONValue, Owner, stable_id
+from memoryos_engine.records import DialoguePage, JSONValue, Owner, both_sides, stable_id
 from memoryos_engine.settings import require_text
 from memoryos_engine.short_term import sessions_since
 
@@ -33,6 +33,11 @@ class Content:
     agent_response: str
     timestamp: datetime
     metadata: Mapping[str, JSONValue]
+
+    @property
+    def text(self) -> str:
+        """Both sides, joined by a line break, as the page's will be."""
+        return both_sides(self.user_input, self.agent_response)
 
     def page(self, owner: Owner, *, sequence: int, sessions_since: int) -> DialoguePage:
         """Return the page at its place in the owner's memory; the same content there has the same id."""
@@ -68,6 +73,17 @@ def arrived(contents: Iterable[Content], owner: Owner, sequence: int, recent: Ma
     return pages
 
 
+def answered(page: DialoguePage, answer: Content, *, max_bytes: int) -> DialoguePage:
+    """Return a page of one side with the agent's, and with the metadata of both.
+
+    Raises:
+        InvalidInput: together they are too long for a page.
+    """
+    metadata = MappingProxyType({**page.metadata, **answer.metadata})
+    _require_size(page.user_input, answer.agent_response, metadata, max_bytes)
+    return replace(page, agent_response=answer.agent_response, metadata=metadata)
+
+
 def checked_content(
     *,
     session_id: str,
@@ -83,16 +99,21 @@ def checked_content(
     Raises:
         InvalidInput: naming the parameter that cannot, and what to pass instead.
     """
-    said, answered = require_text("user_input", user_input), require_text("agent_response", agent_response)
-    if not (said.strip() or answered.strip()):
+    said, response = require_text("user_input", user_input), require_text("agent_response", agent_response)
+    if not (said.strip() or response.strip()):
         raise InvalidInput("user_input", "and agent_response are both empty", "Pass at least one side of the exchange.")
     kept = checked_metadata(metadata)
-    size = len(said.encode()) + len(answered.encode()) + len(json.dumps(dict(kept), ensure_ascii=False).encode())
-    if size > max_bytes:
-        fix = f"Split it into pages of at most {max_bytes:,} bytes, or raise MemorySettings(max_turn_bytes=...)."
-        raise InvalidInput("user_input", f"with agent_response and metadata takes {size:,} bytes", fix)
+    _require_size(said, response, kept, max_bytes)
     moment = now if timestamp is None else as_utc(timestamp, "timestamp")
-    return Content(session_id=session_id, user_input=said, agent_response=answered, timestamp=moment, metadata=kept)
+    return Content(session_id=session_id, user_input=said, agent_response=response, timestamp=moment, metadata=kept)
+
+
+def _require_size(user_input: str, agent_response: str, metadata: Mapping[str, JSONValue], most: int) -> None:
+    texts = (user_input, agent_response, json.dumps(dict(metadata), ensure_ascii=False))
+    size = sum(len(text.encode()) for text in texts)
+    if size > most:
+        fix = f"Split it into pages of at most {most:,} bytes, or raise MemorySettings(max_turn_bytes=...)."
+        raise InvalidInput("user_input", f"with agent_response and metadata takes {size:,} bytes", fix)
 
 
 def checked_metadata(metadata: object) -> Mapping[str, JSONValue]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -22,6 +23,7 @@ class LexicalIndex:
 
     def __init__(self) -> None:
         self._positions: dict[str, array[int]] = {}
+        """Ascending, so that a page is found among many by halving."""
         self._counts: dict[str, array[float]] = {}
         self._terms: list[Mapping[str, int]] = []
         self._lengths = array("f")
@@ -31,23 +33,36 @@ class LexicalIndex:
 
     def add(self, terms: Iterable[str]) -> int:
         """Index one page; returns its position."""
-        counts, position = Counter(terms), len(self._terms)
-        for term, count in counts.items():
-            self._positions.setdefault(term, array("q")).append(position)
-            self._counts.setdefault(term, array("f")).append(count)
-        self._terms.append(counts)
-        self._lengths.append(sum(counts.values()))
+        position = len(self._terms)
+        self._terms.append({})
+        self._lengths.append(0.0)
+        self._fill(position, terms)
         return position
+
+    def replace(self, position: int, terms: Iterable[str]) -> None:
+        """Index one page anew, at the position it has."""
+        self.remove(position)
+        self._fill(position, terms)
 
     def remove(self, position: int) -> None:
         """Empty one position. It stays, so that the others keep theirs, and matches nothing."""
         for term in self._terms[position]:
-            at = self._positions[term].index(position)
+            at = bisect_left(self._positions[term], position)
             del self._positions[term][at], self._counts[term][at]
             if not self._positions[term]:
                 del self._positions[term], self._counts[term]
         self._terms[position] = {}
         self._lengths[position] = 0.0
+
+    def _fill(self, position: int, terms: Iterable[str]) -> None:
+        counts = Counter(terms)
+        for term, count in counts.items():
+            held = self._positions.setdefault(term, array("q"))
+            at = bisect_left(held, position) if held and held[-1] > position else len(held)
+            held.insert(at, position)
+            self._counts.setdefault(term, array("f")).insert(at, count)
+        self._terms[position] = counts
+        self._lengths[position] = sum(counts.values())
 
     @property
     def lengths(self) -> Floats:

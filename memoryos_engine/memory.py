@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from memoryos_engine.changes import Changes
+from memoryos_engine.adding import add_answer, add_contents
+from memoryos_engine.awaiting import AwaitedMemory
 from memoryos_engine.clock import as_utc
-from memoryos_engine.conversing import Exchange, awaited, turn_content
-from memoryos_engine.embedding.base import unit_rows
-from memoryos_engine.intake import Content, arrived
-from memoryos_engine.long_term import held_at, user_profile
-from memoryos_engine.mid_term import opening
+from memoryos_engine.conversing import Exchange, turn_content
+from memoryos_engine.errors import NotFound
+from memoryos_engine.intake import Content
+from memoryos_engine.memory_view import MemoryView
 from memoryos_engine.progress import bar
-from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment, Tier, UserProfile
+from memoryos_engine.records import DialoguePage
+from memoryos_engine.reopening import reopened_memory
 from memoryos_engine.retrieval import Request, retrieve
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.settings import require_count, require_text
-from memoryos_engine.storage.user_records import arrival
 from memoryos_engine.transfer import export_memory, import_turns
 
 if TYPE_CHECKING:
     from memoryos_engine.status import MemoryStatus
-    from memoryos_engine.system import MemoryOS
 
 
-class UserMemory:
-    """A handle on one user's memory in one session. Holds no state of its own; thread-safe.
+class UserMemory(MemoryView, AwaitedMemory):
+    """A handle on one user's memory in one session of a system. Holds no state of its own; thread-safe.
 
     Made by `MemoryOS.memory`. Leaving it as a context manager flushes it.
     """
-
-    def __init__(self, system: MemoryOS, owner: Owner, *, session_id: str) -> None:
-        self._system = system
-        self.owner = owner
-        self.session_id = session_id
-
-    def __repr__(self) -> str:
-        return f"UserMemory({self.owner!r}, session_id={self.session_id!r})"
 
     # -- adding -----------------------------------------------------------------------
 
@@ -66,23 +56,29 @@ class UserMemory:
             InvalidInput: an argument cannot be stored; nothing was changed.
             EmbeddingError, StoreError: it was not stored.
         """
-        return self.add_contents([turn_content(self, self._system, user_input, agent_response, timestamp, metadata)])[0]
+        return self.add_contents([turn_content(self, self.system, user_input, agent_response, timestamp, metadata)])[0]
+
+    def add_response(self, agent_response: str, *, metadata: Mapping[str, Any] | None = None) -> DialoguePage:
+        """Remember what the agent answered to what the user said last in this session, and return the page.
+
+        The session's last page takes the answer if it has none yet and is still in STM, which keeps its id,
+        time and place; else the answer becomes a page of its own. For hosts that hand over the two sides
+        of an exchange one by one.
+
+        Args:
+            agent_response: what the agent answered.
+            metadata: JSON values to add to those of the page.
+
+        Raises:
+            InvalidInput: an argument cannot be stored, or the page would be too long; nothing was changed.
+            EmbeddingError, StoreError: it was not stored.
+        """
+        alone = turn_content(self, self.system, "", agent_response, None, metadata)
+        return add_answer(self.system, self.owner, alone)
 
     def add_contents(self, contents: list[Content]) -> list[DialoguePage]:
         """Store checked contents in order, in one change, and return their pages."""
-        embedder = self._system.embedder
-        texts = ["\n".join(side for side in (one.user_input, one.agent_response) if side) for one in contents]
-        vectors = unit_rows(embedder.embed(texts), rows=len(texts), dimension=embedder.dimension)
-        with self._system.resident(self.owner) as resident:
-            with resident.writing:
-                pages = arrived(contents, self.owner, resident.records.next_sequence, resident.records.recent)
-                by_id = {page.id: vector for page, vector in zip(pages, vectors, strict=True)}
-                resident.commit(Changes(pages=tuple(pages), vectors=by_id))
-                resident.spoke_at = time.monotonic()
-            waiting = len(self._system.updater.pending(resident))
-        if waiting:
-            self._system.schedule(self.owner, at_once=waiting >= self._system.updater.backlog)
-        return pages
+        return add_contents(self.system, self.owner, contents)
 
     def import_turns(self, turns: Iterable[Mapping[str, Any]], *, progress: bool = False) -> int:
         """Remember a history with its own timestamps and return how many pages it made.
@@ -95,7 +91,7 @@ class UserMemory:
         Raises:
             InvalidInput: a turn cannot be stored; the message says which. Those before it are.
         """
-        return import_turns(self, self._system, turns, progress=progress)
+        return import_turns(self, self.system, turns, progress=progress)
 
     # -- finding ----------------------------------------------------------------------
 
@@ -107,6 +103,7 @@ class UserMemory:
         touch: bool = True,
         deep: bool = True,
         as_of: datetime | str | None = None,
+        where: Callable[[DialoguePage], bool] | None = None,
     ) -> RetrievedMemory:
         """Return what memory holds for `query`. Calls no chat model and changes no page.
 
@@ -116,6 +113,7 @@ class UserMemory:
             touch: count the visit of the segments found, in the background.
             deep: whether pages of archived segments are searched too.
             as_of: see knowledge and profile as they were at this time.
+            where: which pages may be found; STM, profile and knowledge come as they are.
 
         Raises:
             InvalidInput: the query is empty or an argument is out of range.
@@ -127,13 +125,14 @@ class UserMemory:
             top_k=require_count("top_k", top_k),
             deep=deep,
             as_of=None if as_of is None else as_utc(as_of, "as_of"),
+            where=where,
         )
-        with self._system.resident(self.owner) as resident:
-            found = retrieve(request, resident, self._system.embedder, self._system.settings, self._system.clock())
+        with self.system.resident(self.owner) as resident:
+            found = retrieve(request, resident, self.system.embedder, self.system.settings, self.system.clock())
         if touch:
             entries = [entry.id for entry in (*found.user_knowledge, *found.assistant_knowledge)]
             segments = dict.fromkeys(page.segment_id for page in found.pages if page.segment_id)
-            self._system.visited(self.owner, list(segments), entries)
+            self.system.visited(self.owner, list(segments), entries)
         return found
 
     def get_response(
@@ -159,7 +158,7 @@ class UserMemory:
             InvalidInput: an argument cannot be asked or remembered; the model was not called.
             ChatModelError: the model did not answer; nothing was remembered.
         """
-        return Exchange(self, self._system, query, relationship, style_hint, conversation_metadata, max_tokens).answer()
+        return Exchange(self, self.system, query, relationship, style_hint, conversation_metadata, max_tokens).answer()
 
     def stream_response(
         self,
@@ -176,55 +175,7 @@ class UserMemory:
         remembered after the last piece, not if the model fails or says nothing or the iterator is closed early.
         Thoughts are left out where they open with a tag such as <think>, and never remembered.
         """
-        return Exchange(self, self._system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
-
-    def get_user_profile(self, *, as_of: datetime | str | None = None) -> UserProfile:
-        """Return the static facts and traits of the user, now or as they were at `as_of`."""
-        moment = None if as_of is None else as_utc(as_of, "as_of")
-        with self._system.resident(self.owner) as resident, resident.reading:
-            return user_profile(resident.records.knowledge.values(), moment)
-
-    # -- looking ----------------------------------------------------------------------
-
-    def pages(self, tier: Tier | None = None) -> list[DialoguePage]:
-        """Return every page in order of arrival, those of the archive too, or those of one tier."""
-        tiers = self.tiers()
-        wanted = tiers.values() if tier is None else [tiers[tier]]
-        return sorted((page for pages in wanted for page in pages), key=arrival)
-
-    def tiers(self) -> dict[Tier, list[DialoguePage]]:
-        """Return every page by the tier it lives in: each page in exactly one."""
-        with self._system.resident(self.owner) as resident, resident.writing:
-            pages = list(resident.records.pages.values())
-            waiting = {page.id for page in self._system.updater.pending(resident)}
-            archived = {segment.id for segment in resident.records.segments.values() if segment.archived}
-        return {
-            Tier.SHORT_TERM: [page for page in pages if page.segment_id is None and page.id not in waiting],
-            Tier.PENDING: [page for page in pages if page.id in waiting],
-            Tier.SEGMENT: [page for page in pages if page.segment_id and page.segment_id not in archived],
-            Tier.ARCHIVE: [page for page in pages if page.segment_id in archived],
-        }
-
-    def segments(self) -> list[Segment]:
-        """Return every segment in order of opening, archived ones last."""
-        with self._system.resident(self.owner) as resident, resident.reading:
-            return sorted(resident.records.segments.values(), key=lambda each: (each.archived, *opening(each)))
-
-    def heats(self) -> dict[str, float]:
-        """Return the heat of each resident segment at this moment (Eq. 4), hottest first."""
-        now, weights = self._system.clock(), self._system.settings.heat_weights
-        with self._system.resident(self.owner) as resident, resident.reading:
-            records = resident.records
-            heats = {state.segment.id: state.heat(now, weights) for state in records.live_states()}
-        return dict(sorted(heats.items(), key=lambda item: -item[1]))
-
-    def knowledge(self, *, history: bool = False) -> list[KnowledgeEntry]:
-        """Return the knowledge entries in the order they were said; `history` adds superseded ones."""
-        with self._system.resident(self.owner) as resident, resident.reading:
-            entries = list(resident.records.knowledge.values())
-        return sorted(
-            entries if history else held_at(entries, None), key=lambda entry: (entry.said_at, entry.order, entry.id)
-        )
+        return Exchange(self, self.system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
 
     # -- deleting and moving ------------------------------------------------------------
 
@@ -234,16 +185,25 @@ class UserMemory:
         Raises:
             NotFound: this user has no such record.
         """
-        with self._system.resident(self.owner) as resident:
-            self._system.updater.forget(resident, require_text("record_id", record_id))
+        with self.system.resident(self.owner) as resident:
+            self.system.updater.forget(resident, require_text("record_id", record_id))
+
+    def forget_session(self) -> int:
+        """Delete every page of this session, with what was derived from them alone; return how many there were."""
+        forgotten = 0
+        for page in self.session_pages():
+            with suppress(NotFound):  # somebody else forgot it meanwhile
+                self.forget(page.id)
+                forgotten += 1
+        return forgotten
 
     def purge(self) -> None:
         """Delete everything of this user and assistant."""
-        self._system.purge(self.owner)
+        self.system.purge(self.owner)
 
     def export(self, file: str | Path) -> int:
         """Write the whole memory to `file` as JSON Lines and return the number of records."""
-        return export_memory(self, self._system, Path(file))
+        return export_memory(self, self.system, Path(file))
 
     # -- background work ------------------------------------------------------------------
 
@@ -257,15 +217,19 @@ class UserMemory:
             ModelError, StoreError: what went wrong; the rest stays pending.
         """
         with bar("consolidating pages", "page", self.status().pending, shown=progress) as step:
-            self._system.flush(self.owner, step=step)
+            self.system.flush(self.owner, step=step)
 
     def status(self) -> MemoryStatus:
         """Return how much waits for the background, whether it is at it, and why the last try failed if it did."""
-        return self._system.status(self.owner)
+        return self.system.status(self.owner)
 
     def in_session(self, session_id: str) -> UserMemory:
         """Return a handle on the same memory in another session."""
-        return self._system.memory(self.owner.user_id, self.owner.assistant_id, session_id)
+        return self.system.memory(self.owner.user_id, self.owner.assistant_id, session_id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as a handle: the memory itself stays in its store (see `reopening`)."""
+        return reopened_memory, (self.system.reference(), self.owner, self.session_id)
 
     def __enter__(self) -> UserMemory:
         return self
@@ -275,25 +239,3 @@ class UserMemory:
     ) -> None:
         if kind is None:
             self.flush()
-
-    # -- the same, awaited: each runs in a thread -------------------------------------------
-
-    async def aadd_memory(self, *args: Any, **options: Any) -> DialoguePage:
-        """Await `add_memory`."""
-        return await asyncio.to_thread(self.add_memory, *args, **options)
-
-    async def aretrieve_memory(self, query: str, **options: Any) -> RetrievedMemory:
-        """Await `retrieve_memory`."""
-        return await asyncio.to_thread(self.retrieve_memory, query, **options)
-
-    async def aget_response(self, query: str, **options: Any) -> str:
-        """Await `get_response`."""
-        return await asyncio.to_thread(self.get_response, query, **options)
-
-    def astream_response(self, query: str, **options: Any) -> AsyncGenerator[str, None]:
-        """Do what `stream_response` does, for `async for`; closing it early closes that."""
-        return awaited(self.stream_response(query, **options))
-
-    async def aflush(self, *, progress: bool = False) -> None:
-        """Await `flush`."""
-        await asyncio.to_thread(self.flush, progress=progress)

@@ -7,7 +7,8 @@ and then Chroma answers for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -60,6 +61,7 @@ class PageIndex:
         self._alive = Column(np.bool_)
         self._sessions, self._segments, self._times = Column(np.int32), Column(np.int32), Column(np.float64)
         self._codes: dict[tuple[str, str], int] = {}
+        self._weights = array("q")
         self._bytes = 0
         self._surroundings: Surroundings | None = None
 
@@ -82,11 +84,20 @@ class PageIndex:
         self._times.append(page.timestamp.timestamp())
         if self.precision != "none":
             self._vectors.append(vector)
-        self._bytes += ROW_OVERHEAD + 2 * len(page.text) + TERM_BYTES * len(terms)
+        self._weights.append(0)
+        self._weigh(len(self.ids) - 1, page, terms)
 
     def assign(self, page: DialoguePage) -> None:
         """Take over the segment of a page that is already a row."""
         self._segments.values[self._rows[page.id]] = self._segment_code(page)
+
+    def rewrite(self, page: DialoguePage, vector: Vector) -> None:
+        """Take over the text and vector of a page that is already a row."""
+        row, terms = self._rows[page.id], tokenize(page.text)
+        self.lexical.replace(row, terms)
+        self._weigh(row, page, terms)
+        if self.precision != "none":
+            self._vectors.values[row] = vector
 
     def remove(self, page_id: str) -> None:
         """Turn a page's row dead."""
@@ -160,6 +171,11 @@ class PageIndex:
     def times(self) -> NDArray[np.float64]:
         """Timestamp per row, in seconds since 1970."""
         return self._times.values
+
+    def _weigh(self, row: int, page: DialoguePage, terms: Sequence[str]) -> None:
+        weight = ROW_OVERHEAD + 2 * len(page.text) + TERM_BYTES * len(terms)
+        self._bytes += weight - self._weights[row]
+        self._weights[row] = weight
 
     def _segment_code(self, page: DialoguePage) -> int:
         return self._code("segment", page.segment_id) if page.segment_id else -1

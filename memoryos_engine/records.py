@@ -30,6 +30,11 @@ def stable_id(prefix: str, *parts: str) -> str:
     return f"{prefix}_{digest.hexdigest()}"
 
 
+def both_sides(user_input: str, agent_response: str) -> str:
+    """Return what is embedded and searched of an exchange: its sides that are not empty, joined by a line break."""
+    return "\n".join(side for side in (user_input, agent_response) if side)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Owner:
     """Whom a record belongs to: memory is private to the pair (user, assistant)."""
@@ -79,7 +84,7 @@ class DialoguePage:
     @property
     def text(self) -> str:
         """Both sides, joined by a line break."""
-        return "\n".join(part for part in (self.user_input, self.agent_response) if part)
+        return both_sides(self.user_input, self.agent_response)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ archived ones too, pending pages, and the STM of other sessions. How pages are s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -44,6 +44,7 @@ class Request:
     top_k: int
     deep: bool
     as_of: datetime | None
+    where: Callable[[DialoguePage], bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +78,27 @@ def retrieve(
     nearest = resident.nearest(vector, STORE_CANDIDATES) if resident.records.index.precision == "none" else {}
     with resident.reading:
         return _found(request, query, resident.records, settings, nearest)
+
+
+def unasked(session_id: str, records: UserRecords, settings: MemorySettings) -> RetrievedMemory:
+    """Return what is in every context, whatever is asked: STM, profile and the newest knowledge."""
+    held = held_at(records.knowledge.values(), None)
+    user, assistant = (
+        _best_entries(held, kind, settings.knowledge_top_k)
+        for kind in (KnowledgeKind.USER_KNOWLEDGE, KnowledgeKind.ASSISTANT_KNOWLEDGE)
+    )
+    short_term = records.short_term(
+        session_id, capacity=settings.short_term_capacity, sessions=settings.short_term_sessions
+    )
+    return RetrievedMemory(
+        query="",
+        short_term=tuple(short_term),
+        user_profile=user_profile(held, None),
+        user_knowledge=user,
+        assistant_profile=settings.assistant_profile,
+        assistant_knowledge=assistant,
+        sources=_sources((*user, *assistant), records),
+    )
 
 
 def _first(resident: ResidentSet, now: float) -> float:
@@ -124,6 +146,8 @@ def _allowed(request: Request, records: UserRecords, short_term: Sequence[Dialog
     if not request.deep:
         archived = [segment.id for segment in records.segments.values() if segment.archived]
         allowed[records.index.rows(page.id for key in archived for page in records.pages_of(key))] = False
+    if request.where is not None:
+        allowed[records.index.rows(key for key, page in records.pages.items() if not request.where(page))] = False
     return allowed
 
 

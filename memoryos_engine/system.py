@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.analysis.base import Analyst
 from memoryos_engine.background import Background
@@ -25,6 +25,7 @@ from memoryos_engine.memory import UserMemory
 from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst
 from memoryos_engine.prompts import Prompts
 from memoryos_engine.records import Owner
+from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
 from memoryos_engine.settings import MemorySettings, require_id
 from memoryos_engine.status import MemoryStatus
 from memoryos_engine.storage.lock import PathLock
@@ -97,6 +98,7 @@ class MemoryOS:
         )
         self._resumed: set[Owner] = set()
         self._closed = False
+        self._token = remember_open(self)
 
     def clock(self) -> datetime:
         """Return the present in UTC, by the clock this system was given."""
@@ -175,6 +177,25 @@ class MemoryOS:
         finally:
             self._storage.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the store was given back."""
+        return self._closed
+
+    def reference(self) -> SystemReference:
+        """Return by what this system is found, or its store opened again, where a handle on it arrives."""
+        place = (
+            None
+            if self._client is not None
+            else str(Path(DEFAULT_PATH if self._path is None else self._path).resolve())
+        )
+        plain = self.llm is None and isinstance(self.embedder, HashingEmbedder) and self.updater.eager
+        return SystemReference(token=self._token, path=place, settings=self.settings, plain=plain)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as a handle: the store and what runs on it stay here (see `reopening`)."""
+        return reopened_system, (self.reference(),)
+
     def __enter__(self) -> MemoryOS:
         return self
 
@@ -197,7 +218,7 @@ class MemoryOS:
         with self._storage.residents.use(owner) as resident:
             if owner not in self._resumed:
                 self._resumed.add(owner)
-                if self.updater.pending(resident) or self.updater.unpromoted(resident):
+                if self.updater.waiting(resident) or self.updater.unpromoted(resident):
                     self._worker.schedule(owner, delay=0.0)
             yield resident
 
@@ -226,7 +247,7 @@ class MemoryOS:
         failure = self._worker.failure(owner)
         with self.resident(owner) as resident:
             return MemoryStatus(
-                pending=len(self.updater.pending(resident)),
+                pending=len(self.updater.waiting(resident)),
                 unpromoted=self.updater.unpromoted(resident),
                 running=self._worker.running(owner),
                 failure=failure,

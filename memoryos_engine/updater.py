@@ -8,7 +8,7 @@ again, in this process or after a crash.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from memoryos_engine.analysis.base import Analyst
 from memoryos_engine.analysis.checked import checked_summary
@@ -19,7 +19,7 @@ from memoryos_engine.errors import ModelError, NotFound
 from memoryos_engine.forgetting import entry_forgotten, page_forgotten
 from memoryos_engine.planner import Planner
 from memoryos_engine.promotion import Promotion
-from memoryos_engine.records import DialoguePage
+from memoryos_engine.records import DialoguePage, Segment, Tier
 from memoryos_engine.settings import MemorySettings
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.visits import Visits
@@ -62,6 +62,26 @@ class Updater:
             return resident.records.pending(
                 capacity=self._settings.short_term_capacity, sessions=self._settings.short_term_sessions
             )
+
+    def waiting(self, resident: ResidentSet) -> list[DialoguePage]:
+        """Return the pages that `pending` does, in no order, which costs less."""
+        with resident.reading:
+            return resident.records.waiting(
+                capacity=self._settings.short_term_capacity, sessions=self._settings.short_term_sessions
+            )
+
+    def tiers(self, resident: ResidentSet) -> dict[Tier, list[DialoguePage]]:
+        """Return every page by the tier it lives in: each page in exactly one."""
+        found: dict[Tier, list[DialoguePage]] = {tier: [] for tier in Tier}
+        for page_id, tier in self.tiers_of(resident, list(resident.records.pages)).items():
+            found[tier].append(resident.records.pages[page_id])
+        return found
+
+    def tiers_of(self, resident: ResidentSet, page_ids: Iterable[str]) -> dict[str, Tier]:
+        """Return the tier of each of these pages that there is."""
+        records = resident.records
+        waiting = {page.id for page in self.waiting(resident)}
+        return {key: _tier(records.pages[key], records.segments, waiting) for key in page_ids if key in records.pages}
 
     def unpromoted(self, resident: ResidentSet) -> int:
         """Return how many pages of hot segments wait for promotion."""
@@ -137,3 +157,9 @@ class Updater:
             return checked_summary(self._analyst.summarise(pages))
         except ModelError:  # an analyst that is down must not keep a user from deleting
             return ""
+
+
+def _tier(page: DialoguePage, segments: Mapping[str, Segment], waiting: Collection[str]) -> Tier:
+    if page.segment_id is None:
+        return Tier.PENDING if page.id in waiting else Tier.SHORT_TERM
+    return Tier.ARCHIVE if segments[page.segment_id].archived else Tier.SEGMENT

@@ -66,6 +66,15 @@ class UserRecords:
         """Return the session's pages without a segment, in order of arrival."""
         return [self.pages[page_id] for page_id in self._open.get(session_id, ())]
 
+    def session(self, session_id: str) -> list[DialoguePage]:
+        """Return every page of a session, in order of arrival."""
+        found: list[DialoguePage] = []
+        page_id = self._last.get(session_id)
+        while page_id is not None:
+            found.append(self.pages[page_id])
+            page_id = self._before[page_id]
+        return found[::-1]
+
     def short_term(self, session_id: str, *, capacity: int, sessions: int) -> Sequence[DialoguePage]:
         """Return the session's STM, in order of arrival; empty once `sessions` others were active since."""
         live = session_id in live_sessions(self.recent, count=sessions)
@@ -86,6 +95,15 @@ class UserRecords:
             left = map(min, zip_longest(pushed, silences, fillvalue=float("inf")))
             found += zip(left, over, strict=False)
         return [page for _, page in sorted(found, key=lambda pair: (pair[0], arrival(pair[1])))]
+
+    def waiting(self, *, capacity: int, sessions: int) -> list[DialoguePage]:
+        """Return the pages that `pending` does, session by session, which costs little even after each page."""
+        live = live_sessions(self.recent, count=sessions)
+        found: list[DialoguePage] = []
+        for session in self._open:
+            pages = self.open_pages(session)
+            found += hand_over(pages, capacity=capacity, sessions=sessions, live=session in live)[0]
+        return found
 
     def _silences(self, pages: Sequence[DialoguePage], sessions: int) -> list[float]:
         """Return for each open page of a session when the session next fell silent, as a sequence."""
@@ -145,6 +163,8 @@ class UserRecords:
             self._append(page, _given(vector, page.id))
         else:
             self.index.assign(page)
+            if known.text != page.text:
+                self.index.rewrite(page, _given(vector, page.id))
         if page.segment_id is None:
             self._open.setdefault(page.session_id, {})[page.id] = None
         else:

@@ -370,7 +370,7 @@ def test_memory_that_cannot_be_searched_is_an_error_before_the_model_is_asked(op
     def failing(texts):
         raise EmbeddingError("no vectors")
 
-    monkeypatch.setattr(memory._system.embedder, "embed", failing)
+    monkeypatch.setattr(memory.system.embedder, "embed", failing)
     with pytest.raises(EmbeddingError):
         ask(memory)
     assert llm.requests == []

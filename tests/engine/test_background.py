@@ -25,8 +25,8 @@ from memoryos_engine import (
     Tier,
     UserMemory,
 )
+from memoryos_engine import adding as adding_module
 from memoryos_engine import background as background_module
-from memoryos_engine import memory as memory_module
 from memoryos_engine import trouble as trouble_module
 from memoryos_engine import worker as worker_module
 from memoryos_engine.analysis.llm import LLMAnalyst
@@ -97,7 +97,7 @@ def gate(open_system: Callable[..., MemoryOS]) -> Iterator[Gate]:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     one = Time()
-    for module in (background_module, memory_module, worker_module, trouble_module):
+    for module in (adding_module, background_module, worker_module, trouble_module):
         monkeypatch.setattr(module, "time", one)
     return one
 
@@ -326,8 +326,8 @@ def held(open_system, gate, request) -> UserMemory:
 ACTIONS: dict[str, Callable[[UserMemory, Any], object]] = {
     "add": lambda memory, folder: say(memory, 10),
     "add in another session": lambda memory, folder: say(memory.in_session("other"), 10),
-    "add for another user": lambda memory, folder: say(memory._system.memory("eve"), *range(5)),
-    "flush another user": lambda memory, folder: memory._system.memory("eve").flush(),
+    "add for another user": lambda memory, folder: say(memory.system.memory("eve"), *range(5)),
+    "flush another user": lambda memory, folder: memory.system.memory("eve").flush(),
     "import": lambda memory, folder: memory.import_turns([{"user_input": "one"}, {"user_input": "two"}]),
     "retrieve": lambda memory, folder: memory.retrieve_memory("canoe number 4"),
     "forget a page that is asked about": lambda memory, folder: memory.forget(memory.pages()[4].id),
@@ -341,7 +341,7 @@ ACTIONS: dict[str, Callable[[UserMemory, Any], object]] = {
         memory.knowledge(),
         memory.get_user_profile(),
     ],
-    "check": lambda memory, folder: memory._system.check(),
+    "check": lambda memory, folder: memory.system.check(),
     "status": lambda memory, folder: memory.status(),
 }
 
@@ -352,14 +352,14 @@ def test_nobody_waits_for_a_call_that_is_under_way(held, gate, tmp_path, action)
     action(held, tmp_path)
 
     assert not gate.opened.is_set()
-    assert held._system._worker.running(held.owner)
+    assert held.system._worker.running(held.owner)
 
 
 def test_get_response_does_not_wait_for_the_background(held, gate):
     """The user's answer comes first; only the calls of the background stand at the gate."""
     assert held.get_response("Which canoe?") == "I answer from what I remember."
 
-    assert held._system._worker.running(held.owner)
+    assert held.system._worker.running(held.owner)
     assert held.pages()[-1].agent_response == "I answer from what I remember."
 
 
@@ -439,12 +439,12 @@ def hot_all_at_once(open_system: Callable[..., MemoryOS], gate: Gate) -> tuple[U
 def test_a_page_forgotten_before_its_turn_is_never_sent(open_system, gate):
     """Hot segments come in groups: what is forgotten during the first call must not leave the machine in a later."""
     memory, pages = hot_all_at_once(open_system, gate)
-    model = memory._system.llm
+    model = memory.system.llm
     [first] = asked(model, PROMOTION)
     later = next(page for page in pages if page.user_input not in first)
     memory.forget(later.id)
     gate.opened.set()
-    idle(memory._system)
+    idle(memory.system)
     memory.flush()
 
     assert [later.user_input in request for request in asked(model, PROMOTION)].count(True) == 0
@@ -456,15 +456,15 @@ def test_after_a_purge_nothing_more_of_the_user_is_sent(open_system, gate):
     memory, _ = hot_all_at_once(open_system, gate)
     memory.purge()
     gate.opened.set()
-    idle(memory._system)
+    idle(memory.system)
 
-    assert len(memory._system.llm.requests) == 1
-    assert memory._system.users() == []
+    assert len(memory.system.llm.requests) == 1
+    assert memory.system.users() == []
 
 
 def test_nothing_comes_back_after_a_purge(held, gate):
     """Invariant 6: an answer about pages that are gone changes nothing."""
-    system = held._system
+    system = held.system
     held.purge()
     gate.opened.set()
     idle(system)
@@ -476,7 +476,7 @@ def test_nothing_comes_back_after_a_purge(held, gate):
 
 def test_a_purged_user_who_comes_back_starts_anew(held, gate):
     """What was said before the purge and what is said after it do not mix."""
-    system = held._system
+    system = held.system
     held.purge()
     say(held, 20, 21)
     gate.opened.set()
@@ -496,7 +496,7 @@ def test_a_call_that_fails_after_a_purge_is_nobodys_failure(held, gate):
     gate.answer = down
     held.purge()
     gate.opened.set()
-    idle(held._system)
+    idle(held.system)
 
     assert held.status() == MemoryStatus(pending=0)
 
@@ -658,7 +658,7 @@ def test_a_meta_chain_holds_no_words_of_a_page_outside_its_chain(open_system):
 def test_closing_during_a_call_does_not_wait_for_the_model(held, gate, open_system, monkeypatch, caplog):
     """PATIENCE: the answer comes too late, changes nothing and is no failure; the next opening does the work once."""
     monkeypatch.setattr(worker_module, "PATIENCE", 0.02)
-    first = held._system
+    first = held.system
     first.close()
     assert not gate.opened.is_set()  # it closed although nobody answered
     gate.opened.set()
@@ -667,25 +667,25 @@ def test_closing_during_a_call_does_not_wait_for_the_model(held, gate, open_syst
 
     model = stand_in()
     memory = open_system(llm=model, **ONE_TOPIC, **HOT).memory("tom")
-    assert memory._system.check() == []
+    assert memory.system.check() == []
     memory.flush()
-    idle(memory._system)
+    idle(memory.system)
 
     assert placed(memory) == learnt(memory) == love(*range(10))
     assert len(asked(model, CONSOLIDATION)) <= 1
     assert len(asked(model, PROMOTION)) == 1
     assert memory.status() == MemoryStatus(pending=0)
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_an_answer_to_the_system_before_changes_nothing_in_the_next(held, gate, open_system, monkeypatch, caplog):
     """Closed and opened again in one process while the call is still under way."""
     monkeypatch.setattr(worker_module, "PATIENCE", 0.02)
-    first = held._system
+    first = held.system
     first.close()
     memory = open_system(llm=stand_in(), **ONE_TOPIC, **HOT).memory("tom")
     memory.flush()
-    idle(memory._system)
+    idle(memory.system)
     before = (memory.pages(), memory.segments(), memory.knowledge(history=True))
     gate.opened.set()
     ended(first)
@@ -693,7 +693,7 @@ def test_an_answer_to_the_system_before_changes_nothing_in_the_next(held, gate, 
     assert (memory.pages(), memory.segments(), memory.knowledge(history=True)) == before
     assert placed(memory) == learnt(memory) == love(*range(10))
     assert caplog.records == []
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_a_call_that_fails_after_closing_is_not_reported(held, gate, monkeypatch, caplog):
@@ -704,9 +704,9 @@ def test_a_call_that_fails_after_closing_is_not_reported(held, gate, monkeypatch
         raise ChatModelError("the connection was closed")
 
     gate.answer = down
-    held._system.close()
+    held.system.close()
     gate.opened.set()
-    ended(held._system)
+    ended(held.system)
 
     assert caplog.records == []
 
@@ -1120,7 +1120,7 @@ def test_the_status_quotes_no_foreign_error(open_system):
 
     memory = open_system(llm=stand_in(), short_term_capacity=1, **COLD).memory("tom")
     memory.add_memory("My secret is a canoe.")
-    system = memory._system
+    system = memory.system
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system.updater, "consolidate", lambda *args, **options: {}["My secret is a canoe."])
         with pytest.raises(KeyError):
@@ -1144,7 +1144,7 @@ def test_a_page_forgotten_just_before_its_batch_is_put_together_is_left_out(open
     model = stand_in()
     memory = open_system(llm=model, short_term_capacity=1, **COLD).memory("tom")
     gone, kept = say(memory, 0, 1)
-    updater = memory._system.updater
+    updater = memory.system.updater
     pending = updater.pending
 
     def forgetting(resident):
@@ -1155,7 +1155,7 @@ def test_a_page_forgotten_just_before_its_batch_is_put_together_is_left_out(open
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(updater, "pending", forgetting)
-        memory._system.flush(memory.owner, step=lambda pages: None)
+        memory.system.flush(memory.owner, step=lambda pages: None)
 
     assert [page.id for page in memory.pages()] == [kept.id]
     assert "number 0" not in str(model.requests)

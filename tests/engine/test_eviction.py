@@ -183,12 +183,12 @@ def test_a_new_page_after_a_reopening_comes_after_every_archived_one(opened):
     first.retrieve_memory("#a", deep=True, top_k=1)
     first.flush()
     assert texts(first, Tier.ARCHIVE) == ["#b 0"]
-    first._system.close()
+    first.system.close()
     memory = opened(mid_term_capacity=1)
     memory.add_memory("#b 0")
     assert texts(memory) == ["#a 0", "#b 0", "#b 0"]
     assert [page.sequence for page in memory.pages()] == [0, 1, 2]
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 @pytest.mark.parametrize("tier", ["segment", "archive"])
@@ -200,7 +200,7 @@ def test_nothing_points_at_a_page_that_was_forgotten(opened, tier):
         remember(memory, "#b 0")
     secret, *_ = memory.pages(Tier(tier))
     memory.forget(secret.id)
-    assert memory._system.check() == []
+    assert memory.system.check() == []
     everything = [*memory.pages(), *memory.segments(), *memory.knowledge(history=True)]
     assert "hidden" not in repr(everything)
     assert "#a 1" in texts(memory)
@@ -226,14 +226,14 @@ def test_eviction_by_deletion_takes_the_pages_and_what_points_at_them(opened):
     remember(memory, "#a name=Tom", "#b 0")
     assert (texts(memory), len(memory.segments())) == (["#b 0"], 1)
     assert {entry.text: len(entry.source_page_ids) for entry in memory.knowledge()} == {"Tom": 0, "#b 0": 1}
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_a_smaller_capacity_at_the_next_opening_archives_the_coldest(opened):
     """Invariant 1: another capacity moves pages, it loses none."""
     first = opened(heat_threshold=1e9)
     remember(first, "#a 0", "#a 1", "#b 0", "#c 0", "#c 1", "#d 0")
-    first._system.close()
+    first.system.close()
     memory = opened(mid_term_capacity=2, heat_threshold=1e9)
     remember(memory, "#e 0")
     assert len(texts(memory, Tier.SEGMENT)) == 3

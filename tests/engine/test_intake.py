@@ -104,13 +104,13 @@ def cyclic() -> dict:
 )
 def test_a_turn_that_cannot_be_kept_is_refused_by_name_before_anything_changes(memory, parameter, turn):
     """The error names the parameter and the way out; the store is as it was, row for row."""
-    before = rows(memory._system)
+    before = rows(memory.system)
     with pytest.raises(InvalidInput) as caught:
         memory.add_memory(**turn)
     assert (caught.value.parameter, bool(caught.value.fix)) == (parameter, True)
     assert parameter in str(caught.value)
     assert len(str(caught.value)) < 500
-    assert rows(memory._system) == before
+    assert rows(memory.system) == before
     assert memory.add_memory("still works").sequence == 1
 
 
@@ -119,7 +119,7 @@ def test_metadata_cannot_say_whose_a_page_is(memory, key):
     """Invariant 2: an owner is never taken from data."""
     with pytest.raises(InvalidInput, match=f"reserved names {key}"):
         memory.add_memory("x", metadata={key: "eve"})
-    assert memory._system.users() == [memory.owner]
+    assert memory.system.users() == [memory.owner]
 
 
 def test_an_error_does_not_repeat_what_was_said(memory):
@@ -241,11 +241,11 @@ BAD_ID = pytest.mark.parametrize("value", ["", None, 5, b"tom", SURROGATE, ["tom
 @pytest.mark.parametrize("parameter", ["user_id", "assistant_id", "session_id"])
 def test_an_id_is_any_text_but_none_at_all(memory, parameter, value):
     """Ids are opaque; an empty one would be everybody's."""
-    before = rows(memory._system)
+    before = rows(memory.system)
     with pytest.raises(InvalidInput) as caught:
-        memory._system.memory(**{"user_id": "tom", parameter: value})
+        memory.system.memory(**{"user_id": "tom", parameter: value})
     assert caught.value.parameter == parameter
-    assert rows(memory._system) == before
+    assert rows(memory.system) == before
 
 
 @BAD_ID
@@ -389,12 +389,12 @@ def test_the_seeds_constructor_names_its_own_parameters_and_makes_nothing(tmp_pa
 )
 def test_a_retrieval_out_of_range_is_refused_and_visits_nothing(memory, parameter, options):
     """A wrong question is the caller's error, never an empty answer."""
-    before = rows(memory._system)
+    before = rows(memory.system)
     with pytest.raises(InvalidInput) as caught:
         memory.retrieve_memory(**{"query": "x", **options})
     assert caught.value.parameter == parameter
     memory.flush()
-    assert rows(memory._system) == before
+    assert rows(memory.system) == before
 
 
 @pytest.mark.parametrize(
@@ -457,5 +457,5 @@ def test_no_user_can_be_seen_by_the_id_of_another(memory):
     """Invariant 2: a record id is only good with its owner."""
     (page,) = memory.pages()
     with pytest.raises(MemoryOSError):
-        memory._system.memory("ann").forget(page.id)
+        memory.system.memory("ann").forget(page.id)
     assert memory.pages() == [page]

@@ -17,8 +17,8 @@ from memoryos_engine import (
     OpenAIChatModel,
     UserMemory,
 )
+from memoryos_engine import adding as adding_module
 from memoryos_engine import background as background_module
-from memoryos_engine import memory as memory_module
 from memoryos_engine import trouble as trouble_module
 from memoryos_engine import worker as worker_module
 from memoryos_engine.errors import ConsolidationError, ReplyRefused
@@ -83,7 +83,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     one = Time()
-    for module in (background_module, memory_module, worker_module, trouble_module):
+    for module in (adding_module, background_module, worker_module, trouble_module):
         monkeypatch.setattr(module, "time", one)
     return one
 
@@ -155,7 +155,7 @@ def test_every_kind_of_endpoint_gives_the_same_memory(
     assert outcome(memory)[2] == love(*range(8))
     assert server.formats_asked() == asked
     assert memory.status() == MemoryStatus(pending=0)
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_what_an_endpoint_refuses_is_asked_once(open_memory, server):
@@ -185,7 +185,7 @@ def test_adding_and_finding_ask_the_model_nothing_and_an_answer_asks_once(open_m
 
     assert len(server.requests) == 1
     assert "response_format" not in server.requests[0]
-    assert (memory._system.llm.usage.calls, server.keys) == (1, [f"Bearer {KEY}"])
+    assert (memory.system.llm.usage.calls, server.keys) == (1, [f"Bearer {KEY}"])
 
 
 def test_ten_pages_cost_one_call_and_what_is_hot_another(open_memory, server):
@@ -195,7 +195,7 @@ def test_ten_pages_cost_one_call_and_what_is_hot_another(open_memory, server):
     memory.flush()
 
     assert len(server.requests) == 2
-    assert memory._system.llm.usage.calls == 2
+    assert memory.system.llm.usage.calls == 2
 
 
 # -- answers ------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def test_pages_wait_for_a_server_in_trouble_and_are_worked_on_once(open_memory, 
     server.respond = lambda request: (answers.pop(0) if answers else stand_in)(request)
     memory = open_memory()
     say(memory, *range(10))
-    idle(memory._system)
+    idle(memory.system)
     status = memory.status()
     assert (status.pending, status.unpromoted) == ((10, 0) if stage == 0 else (0, 10))
     assert (type(status.failure.error), status.failed) == (kind, 1)
@@ -298,12 +298,12 @@ def test_pages_wait_for_a_server_in_trouble_and_are_worked_on_once(open_memory, 
     assert KEY not in status.why
     assert len(memory.retrieve_memory("canoe number 3").pages) == 10
 
-    time.advance(memory._system, status.failure.retry_in)
+    time.advance(memory.system, status.failure.retry_in)
 
     assert memory.status() == MemoryStatus(pending=0)
     assert outcome(memory)[0] == outcome(memory)[2] == love(*range(10))
     assert (len(memory.segments()), len(server.requests)) == (1, 3)
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_a_server_that_does_not_answer_in_time_is_asked_again(open_memory, server, time):
@@ -311,13 +311,13 @@ def test_a_server_that_does_not_answer_in_time_is_asked_again(open_memory, serve
     server.faults.append(Held())
     memory = open_memory(model={"timeout": 0.05})
     say(memory, *range(10))
-    idle(memory._system)
+    idle(memory.system)
     assert (memory.status().pending, memory.status().failed) == (10, 1)
     assert "APITimeoutError" in memory.status().why
     server.release()
 
-    memory._system.llm._client.timeout = TIMEOUT
-    time.advance(memory._system, 1.0)
+    memory.system.llm._client.timeout = TIMEOUT
+    time.advance(memory.system, 1.0)
 
     assert memory.status() == MemoryStatus(pending=0)
     assert outcome(memory)[0] == outcome(memory)[2] == love(*range(10))
@@ -328,12 +328,12 @@ def test_a_server_that_asks_for_time_is_not_asked_before(open_memory, server, ti
     server.faults.append(failing(429, retry_after="17"))
     memory = open_memory()
     say(memory, *range(10))
-    idle(memory._system)
+    idle(memory.system)
     assert memory.status().failure.retry_in == 17.0
-    time.advance(memory._system, 16.5)
+    time.advance(memory.system, 16.5)
     assert len(server.requests) == 1
 
-    time.advance(memory._system, 0.5)
+    time.advance(memory.system, 0.5)
 
     assert memory.status() == MemoryStatus(pending=0)
 
@@ -358,17 +358,17 @@ def test_a_long_trouble_loses_nothing(open_memory, server, time):
     while server.faults:
         say(memory, *range(said, said + 10))
         said += 10
-        idle(memory._system)
+        idle(memory.system)
         if failure := memory.status().failure:
-            time.advance(memory._system, failure.retry_in)
+            time.advance(memory.system, failure.retry_in)
     while failure := memory.status().failure:
-        time.advance(memory._system, failure.retry_in)
+        time.advance(memory.system, failure.retry_in)
     memory.flush()
 
     assert memory.status() == MemoryStatus(pending=0)
     assert outcome(memory)[0] == love(*range(said))
     assert sorted(outcome(memory)[2]) == sorted(love(*range(said)))
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_a_server_that_was_down_until_the_end_is_asked_by_the_next_opening(open_memory, server):
@@ -378,7 +378,7 @@ def test_a_server_that_was_down_until_the_end_is_asked_by_the_next_opening(open_
     say(memory, 0, 1, 2)
     with pytest.raises(ChatModelError):
         memory.flush()
-    memory._system.close()
+    memory.system.close()
 
     memory = open_memory()
     memory.flush()

@@ -67,7 +67,7 @@ def test_facts_are_kept_in_the_language_of_the_conversation_with_their_pages(tol
 def test_the_right_page_comes_first_as_often_as_without_a_model(told, tmp_path):
     """Issue 3: the retrieval figures hold with the model path on; one question of fourteen either way."""
     dialogue, memory, _ = told
-    with MemoryOS(tmp_path / "plain", settings=MemorySettings(**SETTINGS), clock=memory._system.clock) as system:
+    with MemoryOS(tmp_path / "plain", settings=MemorySettings(**SETTINGS), clock=memory.system.clock) as system:
         plain = system.memory("u")
         plain.import_turns(dialogue.turns)
         plain.flush()

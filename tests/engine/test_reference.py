@@ -274,7 +274,7 @@ def test_a_retrieval_that_fails_is_no_empty_memory(open_system, monkeypatch):
     def failing(texts):
         raise EmbeddingError("no vectors")
 
-    monkeypatch.setattr(memory._system.embedder, "embed", failing)
+    monkeypatch.setattr(memory.system.embedder, "embed", failing)
     with pytest.raises(MemoryOSError):
         memory.get_response("hello?")
-    assert memory._system.llm.requests == []
+    assert memory.system.llm.requests == []

@@ -261,7 +261,7 @@ def test_eviction_leaves_no_link_to_a_page_that_is_gone(tagged):
     memory = tagged(mid_term_capacity=1, eviction="delete", similarity_threshold=2.0, heat_threshold=0.0).memory("tom")
     remember(memory, "#a one", "#a two", "#a three")
     assert texts(memory) == ["#a three"]
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def test_a_page_on_two_themes_is_not_stored_twice(tagged):
@@ -572,7 +572,7 @@ def test_a_process_that_is_killed_has_lost_nothing_it_acknowledged(open_system, 
         (f"turn {number}", {"n": number}) for number in range(5)
     ]
     memory.flush()
-    assert memory._system.check() == []
+    assert memory.system.check() == []
 
 
 def _spied(method, note):
@@ -595,7 +595,7 @@ def test_the_cost_of_adding_and_finding_does_not_grow_with_history(tagged, monke
     memory.flush()
     written.clear()
     read: list[str] = []
-    collection = type(memory._system._storage.store._collection)
+    collection = type(memory.system._storage.store._collection)
     for name in ("get", "query"):
         spied = _spied(getattr(collection, name), lambda name=name: read.append(name))
         monkeypatch.setattr(collection, name, spied)
@@ -1026,7 +1026,7 @@ def test_a_store_that_cannot_be_read_is_no_empty_memory(open_system, monkeypatch
     def failing(*args, **options):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(type(memory._system._storage.store._collection), "get", failing)
+    monkeypatch.setattr(type(memory.system._storage.store._collection), "get", failing)
     with pytest.raises(StoreError):
         memory.retrieve_memory("one") if call == "retrieve" else getattr(memory, call)()
 

@@ -78,10 +78,10 @@ def test_a_retrieval_with_touch_off_changes_nothing(memory, clock):
 def test_a_retrieval_that_fails_is_no_visit(memory):
     """Our decision: only what was returned was visited."""
     before = everything(memory)
-    memory._system.embedder.error = StoreError("gone")
+    memory.system.embedder.error = StoreError("gone")
     with pytest.raises(StoreError):
         memory.retrieve_memory("#a 0")
-    memory._system.embedder.error = None
+    memory.system.embedder.error = None
     memory.flush()
     assert everything(memory) == before
 
@@ -118,7 +118,7 @@ def test_a_purge_drops_the_visits_that_were_waiting(memory):
     memory.purge()
     memory.flush()
     assert everything(memory) == ([], [], [], {}, {tier: [] for tier in Tier})
-    assert memory._system.users() == []
+    assert memory.system.users() == []
 
 
 def test_visits_that_cannot_be_written_are_counted_the_next_time(memory, monkeypatch):
@@ -139,7 +139,7 @@ def test_visits_that_cannot_be_written_are_counted_the_next_time(memory, monkeyp
 def test_visits_that_wait_are_counted_when_the_system_closes(open_system, memory):
     """Our decision: a program that asks once and ends has visited, too."""
     memory.retrieve_memory("#a 0", top_k=1)
-    memory._system.close()
+    memory.system.close()
     again = open_system(short_term_capacity=1, embedder=TagEmbedder(), analyst=TagAnalyst()).memory("tom")
     assert sorted(visits(again)) == [0, 0, 1]
 

@@ -441,7 +441,7 @@ def remember(memory, pages: Pages):
 
 def rows(memory) -> list[tuple[str, str, str, str]]:
     """Everything that the store holds of a user."""
-    store = memory._system._storage.store
+    store = memory.system._storage.store
     return sorted((row.kind, row.id, row.document, row.data) for row in store.rows(memory.owner) if row.kind != "head")
 
 
@@ -463,7 +463,7 @@ def check_all_done(memory, pages) -> None:
     assert facts
     assert len(facts) == len(set(facts))
     assert (memory.status().pending, memory.status().unpromoted, memory.status().failure) == (0, 0, None)
-    assert (missing(memory), list(findings(memory.owner, memory._system._storage.store))) == ([], [])
+    assert (missing(memory), list(findings(memory.owner, memory.system._storage.store))) == ([], [])
 
 
 def ids(memory) -> list[str]:
@@ -698,7 +698,7 @@ def test_a_failure_is_still_told_after_the_background_found_nothing_worth_doing(
     with pytest.raises(ChatModelError):
         memory.flush()
     asked = len(model.requests)
-    memory._system._worker.run_now(memory.owner)  # what the background does when the retry is due
+    memory.system._worker.run_now(memory.owner)  # what the background does when the retry is due
     assert len(model.requests) == asked
     assert memory.status().why == "the endpoint is down"
 

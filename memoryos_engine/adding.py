@@ -1,0 +1,68 @@
+"""New pages of one owner: embedded, numbered, written in one change, and work scheduled for what left STM."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from memoryos_engine.changes import Changes
+from memoryos_engine.embedding.base import unit_rows
+from memoryos_engine.intake import Content, answered, arrived
+from memoryos_engine.records import DialoguePage, Owner
+from memoryos_engine.similarity import Vector
+
+if TYPE_CHECKING:
+    from memoryos_engine.settings import MemorySettings
+    from memoryos_engine.storage.resident import ResidentSet
+    from memoryos_engine.system import MemoryOS
+
+
+def add_contents(system: MemoryOS, owner: Owner, contents: list[Content]) -> list[DialoguePage]:
+    """Store checked contents in order, in one change, and return their pages.
+
+    Raises:
+        EmbeddingError, StoreError: nothing was stored.
+    """
+    vectors = _vectors(system, [one.text for one in contents])
+    with system.resident(owner) as resident:
+        with resident.writing:
+            pages = arrived(contents, owner, resident.records.next_sequence, resident.records.recent)
+            _commit(resident, pages, vectors)
+        waiting = len(system.updater.waiting(resident))
+    if waiting:
+        system.schedule(owner, at_once=waiting >= system.updater.backlog)
+    return pages
+
+
+def add_answer(system: MemoryOS, owner: Owner, answer: Content) -> DialoguePage:
+    """Give the session's last page its answer; see `UserMemory.add_response`."""
+    with system.resident(owner) as resident:
+        page = next(reversed(_short_term(resident, answer.session_id, system.settings)), None)
+        if page is not None and not page.agent_response:
+            whole = answered(page, answer, max_bytes=system.settings.max_turn_bytes)
+            vectors = _vectors(system, [whole.text])
+            with resident.writing:
+                resident.refresh()
+                # No plan reads what is in STM, so none can write the page over with what it was before.
+                if page in _short_term(resident, answer.session_id, system.settings):
+                    _commit(resident, [whole], vectors)
+                    return whole
+    return add_contents(system, owner, [answer])[0]
+
+
+def _short_term(resident: ResidentSet, session_id: str, settings: MemorySettings) -> Sequence[DialoguePage]:
+    capacity, sessions = settings.short_term_capacity, settings.short_term_sessions
+    with resident.reading:
+        return resident.records.short_term(session_id, capacity=capacity, sessions=sessions)
+
+
+def _commit(resident: ResidentSet, pages: list[DialoguePage], vectors: list[Vector]) -> None:
+    by_id = {page.id: vector for page, vector in zip(pages, vectors, strict=True)}
+    resident.commit(Changes(pages=tuple(pages), vectors=by_id))
+    resident.spoke_at = time.monotonic()
+
+
+def _vectors(system: MemoryOS, texts: list[str]) -> list[Vector]:
+    embedder = system.embedder
+    return list(unit_rows(embedder.embed(texts), rows=len(texts), dimension=embedder.dimension))
