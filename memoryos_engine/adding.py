@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memoryos_engine.changes import Changes
+from memoryos_engine.conversing import turn_content
 from memoryos_engine.embedding.base import unit_rows
+from memoryos_engine.errors import InvalidInput
 from memoryos_engine.intake import Content, answered, arrived
 from memoryos_engine.records import DialoguePage, Owner
+from memoryos_engine.settings import require_text
 from memoryos_engine.similarity import Vector
 
 if TYPE_CHECKING:
+    from memoryos_engine.memory import UserMemory
     from memoryos_engine.settings import MemorySettings
     from memoryos_engine.storage.resident import ResidentSet
     from memoryos_engine.system import MemoryOS
@@ -33,6 +37,20 @@ def add_contents(system: MemoryOS, owner: Owner, contents: list[Content]) -> lis
     if waiting:
         system.schedule(owner, at_once=waiting >= system.updater.backlog)
     return pages
+
+
+def answer_content(memory: UserMemory, system: MemoryOS, agent_response: object, metadata: object) -> Content:
+    """Return an answer as it would be stored alone, said now.
+
+    Raises:
+        InvalidInput: it cannot be stored.
+    """
+    if not require_text("agent_response", agent_response).strip():
+        raise InvalidInput("agent_response", "is empty", "Pass what the agent answered.")
+    try:
+        return turn_content(memory, system, "", agent_response, metadata=metadata)
+    except InvalidInput as error:
+        raise error.under("agent_response" if error.parameter == "user_input" else error.parameter) from error
 
 
 def add_answer(system: MemoryOS, owner: Owner, answer: Content) -> DialoguePage:

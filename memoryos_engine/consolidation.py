@@ -36,8 +36,8 @@ class Consolidation:
         self._analyst = analyst
         self._planner = planner
 
-    def run(self, resident: ResidentSet, pending: Sequence[DialoguePage], *, partial: bool) -> int | None:
-        """Consolidate one batch of the pending pages; return its size. Called with `resident.thinking` held.
+    def run(self, resident: ResidentSet, pending: Sequence[DialoguePage], *, epoch: int, partial: bool) -> int | None:
+        """Consolidate one batch of pages that are pending since `epoch`; return its size. Needs `resident.thinking`.
 
         Returns:
             None if there was no batch; 0 if it has to be read again, because something was forgotten meanwhile.
@@ -46,7 +46,7 @@ class Consolidation:
             ModelError: the analyst or the embedder failed; what was not finished stays due.
             StoreError: nothing was changed.
         """
-        epoch, failures = resident.epoch, resident.trouble.failures
+        failures = resident.trouble.failures
         pages = next_batch(pending, failures, size=self._analyst.batch_size)
         if not pages or not (partial or len(pages) == halved(self._analyst.batch_size, failures(pages[0].id))):
             return None

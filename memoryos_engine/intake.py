@@ -113,7 +113,7 @@ def _require_size(user_input: str, agent_response: str, metadata: Mapping[str, J
     size = sum(len(text.encode()) for text in texts)
     if size > most:
         fix = f"Split it into pages of at most {most:,} bytes, or raise MemorySettings(max_turn_bytes=...)."
-        raise InvalidInput("user_input", f"with agent_response and metadata takes {size:,} bytes", fix)
+        raise InvalidInput("user_input", f"with the other side and metadata takes {size:,} bytes", fix)
 
 
 def checked_metadata(metadata: object) -> Mapping[str, JSONValue]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from memoryos_engine.adding import add_answer, add_contents
+from memoryos_engine.adding import add_answer, add_contents, answer_content
 from memoryos_engine.awaiting import AwaitedMemory
 from memoryos_engine.clock import as_utc
 from memoryos_engine.conversing import Exchange, turn_content
@@ -73,7 +73,7 @@ class UserMemory(MemoryView, AwaitedMemory):
             InvalidInput: an argument cannot be stored, or the page would be too long; nothing was changed.
             EmbeddingError, StoreError: it was not stored.
         """
-        alone = turn_content(self, self.system, "", agent_response, None, metadata)
+        alone = answer_content(self, self.system, agent_response, metadata)
         return add_answer(self.system, self.owner, alone)
 
     def add_contents(self, contents: list[Content]) -> list[DialoguePage]:

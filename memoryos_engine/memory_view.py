@@ -31,8 +31,10 @@ class MemoryView:
 
     def pages(self, tier: Tier | None = None) -> list[DialoguePage]:
         """Return every page in order of arrival, those of the archive too, or those of one tier."""
-        wanted = self.tiers().values() if tier is None else [self.tiers()[tier]]
-        return sorted((page for pages in wanted for page in pages), key=arrival)
+        if tier is not None:
+            return sorted(self.tiers()[tier], key=arrival)
+        with self.system.resident(self.owner) as resident, resident.reading:
+            return sorted(resident.records.pages.values(), key=arrival)
 
     def session_pages(self) -> list[DialoguePage]:
         """Return every page of this session in order of arrival, whatever tier it lives in."""

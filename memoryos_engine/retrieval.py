@@ -7,10 +7,11 @@ archived ones too, pending pages, and the STM of other sessions. How pages are s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +76,10 @@ def retrieve(
         vector=vector,
         spans=date_spans(request.query, now.timestamp(), _first(resident, now.timestamp())),
     )
+    taken = _taken(request.where, resident)
     nearest = resident.nearest(vector, STORE_CANDIDATES) if resident.records.index.precision == "none" else {}
     with resident.reading:
-        return _found(request, query, resident.records, settings, nearest)
+        return _found(request, query, resident.records, settings, nearest, taken)
 
 
 def unasked(session_id: str, records: UserRecords, settings: MemorySettings) -> RetrievedMemory:
@@ -106,13 +108,18 @@ def _first(resident: ResidentSet, now: float) -> float:
 
 
 def _found(
-    request: Request, query: _Query, records: UserRecords, settings: MemorySettings, nearest: Mapping[str, float]
+    request: Request,
+    query: _Query,
+    records: UserRecords,
+    settings: MemorySettings,
+    nearest: Mapping[str, float],
+    taken: Container[str] | None,
 ) -> RetrievedMemory:
     index = records.index
     short_term = records.short_term(
         request.session_id, capacity=settings.short_term_capacity, sessions=settings.short_term_sessions
     )
-    allowed = _allowed(request, records, short_term)
+    allowed = _allowed(request, records, short_term, taken)
     entries = _scored_entries(query, records, request.as_of)
     evidence = _evidence(query, index, nearest, _facts(entries, index))
     rows = (
@@ -129,7 +136,7 @@ def _found(
         query=request.query,
         short_term=tuple(short_term),
         pages=tuple(pages),
-        best=_best(records, evidence, short_term),
+        best=_best(records, evidence, short_term, taken),
         user_profile=user_profile(records.knowledge.values(), request.as_of),
         user_knowledge=user,
         assistant_profile=settings.assistant_profile,
@@ -139,15 +146,29 @@ def _found(
     )
 
 
-def _allowed(request: Request, records: UserRecords, short_term: Sequence[DialoguePage]) -> NDArray[np.bool_]:
+def _taken(where: Any, resident: ResidentSet) -> Container[str] | None:
+    """Return the ids of the pages that may be found, None for all. The caller's code runs under no lock."""
+    if where is None:
+        return None
+    if not callable(where):
+        fix = 'Pass a function of a page, for example lambda page: page.session_id == "monday".'
+        raise InvalidInput("where", f"is a {type(where).__name__}, not a function", fix)
+    with resident.reading:
+        pages = list(resident.records.pages.values())
+    return frozenset(page.id for page in pages if where(page))
+
+
+def _allowed(
+    request: Request, records: UserRecords, short_term: Sequence[DialoguePage], taken: Container[str] | None
+) -> NDArray[np.bool_]:
     """Say of every row whether it is ranked: a page that is not in the context anyway, nor asked to be left out."""
     allowed = records.index.alive.copy()
     allowed[records.index.rows(page.id for page in short_term)] = False
     if not request.deep:
         archived = [segment.id for segment in records.segments.values() if segment.archived]
         allowed[records.index.rows(page.id for key in archived for page in records.pages_of(key))] = False
-    if request.where is not None:
-        allowed[records.index.rows(key for key, page in records.pages.items() if not request.where(page))] = False
+    if taken is not None:
+        allowed[records.index.rows(key for key in records.pages if key not in taken)] = False
     return allowed
 
 
@@ -185,11 +206,19 @@ def _two_stage(
     return order[(allowed & (inside | unplaced))[order]][:count].astype(np.int64)
 
 
-def _best(records: UserRecords, evidence: Evidence, short_term: Sequence[DialoguePage]) -> DialoguePage | None:
-    rows = evidence.best(1, records.index.alive)
+def _best(
+    records: UserRecords, evidence: Evidence, short_term: Sequence[DialoguePage], taken: Container[str] | None
+) -> DialoguePage | None:
+    shown = {page.id for page in short_term}
+    left_out = () if taken is None else [key for key in records.pages if key not in taken and key not in shown]
+    allowed = records.index.alive.copy()
+    allowed[records.index.rows(left_out)] = False
+    rows = evidence.best(1, allowed)
     if len(rows) and evidence.total[rows[0]] > 0:
         return records.pages[records.index.ids[rows[0]]]
-    return short_term[-1] if short_term else next(reversed(records.pages.values()), None)
+    if short_term:
+        return short_term[-1]
+    return next((page for page in reversed(records.pages.values()) if taken is None or page.id in taken), None)
 
 
 def _scored_entries(query: _Query, records: UserRecords, as_of: datetime | None) -> list[KnowledgeEntry]:

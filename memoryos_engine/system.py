@@ -85,8 +85,10 @@ class MemoryOS:
         check_parts(self.settings, self.embedder, self.llm, self.prompts, clock)
         chosen = default_analyst(self.llm, self.prompts, self.settings) if analyst is None else checked_analyst(analyst)
         self.updater = Updater(analyst=chosen, embedder=self.embedder, settings=self.settings, clock=self.clock)
-        self._path, self._client = path, client
+        self._client = client
         self._storage = self._open(path, client)
+        self._path = self._storage.key[0] if client is None else None  # whatever the process's directory is later
+        self._plain = _is_plain(self.llm, self.embedder, analyst)
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._visits = WaitingVisits()
         self._background = Background(
@@ -149,7 +151,7 @@ class MemoryOS:
         self.require_open()
         if self._client is not None:
             raise InvalidInput("client", "is not a path", "Stop its server and run: chroma vacuum --path DIR --force")
-        directory = Path(DEFAULT_PATH if self._path is None else self._path).resolve()
+        directory = Path(self._storage.key[0])
         if self._storage.users > 1:
             raise StoreError(f"another MemoryOS of this process has {str(directory)!r} open; close it first")
         self.close()
@@ -184,13 +186,8 @@ class MemoryOS:
 
     def reference(self) -> SystemReference:
         """Return by what this system is found, or its store opened again, where a handle on it arrives."""
-        place = (
-            None
-            if self._client is not None
-            else str(Path(DEFAULT_PATH if self._path is None else self._path).resolve())
-        )
-        plain = self.llm is None and isinstance(self.embedder, HashingEmbedder) and self.updater.eager
-        return SystemReference(token=self._token, path=place, settings=self.settings, plain=plain)
+        place = None if self._path is None else str(self._path)
+        return SystemReference(token=self._token, path=place, settings=self.settings, plain=self._plain)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as a handle: the store and what runs on it stay here (see `reopening`)."""
@@ -280,3 +277,10 @@ class MemoryOS:
         if path is not None and (not isinstance(path, (str, Path)) or not str(path)):
             raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
         return open_path(DEFAULT_PATH if path is None else path, embedder=self.embedder, **options)  # type: ignore[arg-type]
+
+
+def _is_plain(llm: ChatModel | None, embedder: Embedder, analyst: Analyst | None) -> bool:
+    """Say whether a system of these parts can be opened again without them."""
+    default = HashingEmbedder()
+    is_default = type(embedder) is HashingEmbedder and embedder.name == default.name
+    return llm is None and analyst is None and is_default

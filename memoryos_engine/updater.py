@@ -102,10 +102,10 @@ class Updater:
             StoreError: nothing was changed.
         """
         with resident.thinking:
-            pending = self.pending(resident)
+            epoch, pending = resident.epoch, self.pending(resident)
             if skip_resting:
                 pending = [page for page in pending if not resident.trouble.is_resting(page.id)]
-            return self._consolidation.run(resident, pending, partial=partial)
+            return self._consolidation.run(resident, pending, epoch=epoch, partial=partial)
 
     def promote(self, resident: ResidentSet, *, partial: bool = True, skip_resting: bool = False) -> bool:
         """Promote every hot segment (heat > tau); return whether any was read.
