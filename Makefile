@@ -4,27 +4,35 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+OLDEST := .venv-oldest
+OLDEST_STAMP := $(OLDEST)/.installed
 MODELS := .venv-models
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo test lint types unit test-models evaluate clean
+.PHONY: help demo test lint types unit unit-oldest test-models evaluate clean
 
 help:
 	@echo "make demo         see a memory fill, in the terminal"
-	@echo "make test         lint, types and tests"
+	@echo "make test         lint, types and tests, those of LangChain with its newest and its oldest versions"
 	@echo "make test-models  the tests that need a real embedding model (installs torch)"
 	@echo "make evaluate LOCOMO=file.json   retrieval, languages and speed, as figures"
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group dev --editable .
+	$(BIN)/python -m pip install --quiet --group dev --editable ".[langchain-classic]"
 	touch $(STAMP)
+
+$(OLDEST_STAMP): pyproject.toml tests/oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(OLDEST)/bin/python -m pip install --quiet --group test --constraint tests/oldest.txt --editable ".[langchain-classic]"
+	touch $(OLDEST_STAMP)
 
 demo: $(STAMP)
 	$(BIN)/memoryos demo
 
-test: lint types unit
+test: lint types unit unit-oldest
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -36,11 +44,14 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest -n 2
 
+unit-oldest: $(OLDEST_STAMP)
+	$(OLDEST)/bin/pytest -n 2 -m "not newest" tests/langchain
+
 test-models:
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(MODELS)/bin/python -m pip install --quiet "$(TORCH)"
-	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[sentence-transformers]"
+	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[langchain-classic,sentence-transformers]"
 	$(MODELS)/bin/pytest -m model
 
 evaluate: $(STAMP)
@@ -49,4 +60,4 @@ evaluate: $(STAMP)
 	$(BIN)/memoryos evaluate speed
 
 clean:
-	rm -rf $(VENV) $(MODELS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(MODELS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

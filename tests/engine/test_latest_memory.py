@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -43,12 +44,13 @@ def memory(system, clock):
 
 
 def test_it_is_what_every_retrieval_holds_besides_the_pages_found(memory):
-    """STM, profile, fixed role: the same objects, whatever is asked."""
+    """STM, profile, fixed role: the same, whatever is asked; only a question gives scores."""
     latest, found = memory.latest_memory(), memory.retrieve_memory("#a", touch=False)
 
     assert [page.user_input for page in latest.short_term] == ["#f rests", "#g rests too"]
-    assert (latest.short_term, latest.user_profile) == (found.short_term, found.user_profile)
-    assert dict(latest.user_profile.fields) == {"name": "Tom"}
+    assert latest.short_term == found.short_term
+    assert dict(latest.user_profile.fields) == dict(found.user_profile.fields) == {"name": "Tom"}
+    assert latest.user_profile.entries == tuple(replace(entry, score=None) for entry in found.user_profile.entries)
     assert latest.assistant_profile == found.assistant_profile == "a tutor"
     assert (latest.query, latest.pages, latest.best, dict(latest.explanations)) == ("", (), None, {})
 
@@ -78,6 +80,26 @@ def test_what_was_superseded_or_forgotten_is_not_in_it(memory, clock):
     assert dict(latest.user_profile.fields) == {"name": "Tom"}
     assert "#d newest" not in [entry.text for entry in latest.user_knowledge]
     assert KnowledgeKind.USER_KNOWLEDGE in {entry.kind for entry in latest.user_knowledge}
+
+
+class Keeping(TagAnalyst):
+    """What is "kept=..." is knowledge of the user that a newer one supersedes."""
+
+    def promote(self, hot, known):
+        return [
+            replace(fact, kind=KnowledgeKind.USER_KNOWLEDGE, text=f"Keeps {fact.text}")
+            for fact in super().promote(hot, known)
+        ]
+
+
+def test_knowledge_that_was_superseded_is_not_among_the_newest(open_system, clock):
+    memory = open_system(analyst=Keeping(), short_term_capacity=1, heat_threshold=0.0).memory("tom")
+    for said in ("kept=bees", "kept=ants"):
+        memory.add_memory(said, "ok", timestamp=clock.advance(minutes=1))
+    memory.flush()
+
+    assert [entry.text for entry in memory.knowledge(history=True)] == ["Keeps bees", "Keeps ants"]
+    assert [entry.text for entry in memory.latest_memory().user_knowledge] == ["Keeps ants"]
 
 
 def test_each_session_sees_its_own_stm_and_the_same_knowledge(memory):

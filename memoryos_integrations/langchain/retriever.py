@@ -1,0 +1,201 @@
+"""MemoryOSRetriever: a user's memory wherever LangChain takes a retriever.
+
+It says whose memory a call is about and hands the search over; what is found, and in which
+order, is `search`'s and the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
+from pydantic import ConfigDict, Field
+
+from memoryos_engine import InvalidInput, MemoryOS, UserMemory
+from memoryos_engine.settings import require_count
+from memoryos_integrations.addressing import Address
+from memoryos_integrations.langchain.recall import arecall, recall
+from memoryos_integrations.langchain.run_scope import sources
+from memoryos_integrations.langchain.search import KINDS, Search, narrowed, search_documents
+from memoryos_integrations.page_filter import page_filter
+
+_IDS = ("user_id", "assistant_id", "session_id")
+_ASKED = ("k", "kinds", "filter", "session_ids", "since", "until", "include_recent")
+"""Arguments that a call may give again; what it gives replaces what was given at construction."""
+_ELSEWHERE = {
+    "top_k": "k",
+    "limit": "k",
+    "n_results": "k",
+    "num_results": "k",
+    "search_kwargs": "k and filter",
+    "where": "filter",
+    "thread_id": "session_id",
+}
+"""Names of other retrievers for ours."""
+
+
+class MemoryOSRetriever(BaseRetriever):
+    """Finds pages and facts of a user's memory as documents, best first. Thread-safe.
+
+    Pass `memory=` for one user's memory, or `system=` to search the memory that each run names:
+    config={"configurable": {"user_id": ..., "session_id": ...}}, where "thread_id" is a session too.
+    `k`, `kinds`, `include_recent` and what filters can be given again in a call, as in
+    `retriever.invoke(query, k=3)`. A blank query finds the newest pages.
+
+    A document's metadata says what it is: `documents.page_document` and `fact_document` list it.
+    Pages come first, by score. Up to a fifth of the places are then for facts that fit the query well
+    and were read from pages that are not among those found.
+
+    Raises:
+        InvalidInput: an argument is unknown or out of range, or nothing says whose memory a call is
+            about. At the call it is raised before the search begins.
+        EmbeddingError, StoreError: nothing could be searched.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    memory: UserMemory | None = Field(default=None, repr=False, exclude=True)
+    """The memory that every call is about."""
+    system: MemoryOS | None = Field(default=None, repr=False, exclude=True)
+    """Where the memory is looked up that a run names."""
+    user_id: str | None = Field(default=None, repr=False)
+    """For runs that name no user."""
+    assistant_id: str | None = Field(default=None, repr=False)
+    """For runs that name no assistant."""
+    session_id: str | None = Field(default=None, repr=False)
+    """For runs that name no session; only matters without `include_recent`, and for `as_context`."""
+    k: int = 10
+    """Documents to return, at least 1; fewer come only where there are no more."""
+    kinds: Sequence[str] = KINDS
+    """What to return: "page", "fact", or both."""
+    filter: Mapping[str, Any] | None = None
+    """Metadata that pages must have been stored with: a value, or a list of which any will do."""
+    session_ids: Collection[str] | None = None
+    """Only pages of these sessions."""
+    since: datetime | str | None = None
+    """Only pages from this time on: a datetime or ISO 8601 text, local time if it names no zone."""
+    until: datetime | str | None = None
+    """Only pages from before this time."""
+    include_recent: bool = True
+    """Whether the asking session's short-term memory is searched too; leave it out where the chain has it."""
+
+    def __init__(self, **options: Any) -> None:
+        _require_known(options, type(self).model_fields)
+        Address(**{name: options.get(name) for name in ("memory", "system", *_IDS)})
+        given = {name: options[name] for name in _ASKED if name in options}
+        _checked({name: type(self).model_fields[name].default for name in _ASKED} | given)
+        super().__init__(**options)
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **options: Any) -> list[Document]:  # noqa: A002
+        """Return the documents for a query; see the class for `options`."""
+        return super().invoke(input, config, **self._prepared(config, options))
+
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **options: Any) -> list[Document]:  # noqa: A002
+        """Await `invoke`; the search is done in a thread."""
+        return await super().ainvoke(input, config, **self._prepared(config, options))
+
+    def as_context(self, max_tokens: int = 2000, *, k: int = 100) -> Runnable[str, str]:
+        """Return a runnable from a query to prompt text: what is remembered that matters for it.
+
+        The text is that of `RetrievedMemory.to_prompt`: profile, facts, pages found and the session's latest
+        turns, fenced so that it reads as data, and empty if nothing is remembered. Filters, `kinds` and
+        `include_recent` hold for all of it; the run is traced as a retriever run.
+
+        Args:
+            max_tokens: budget of the text, at least 1.
+            k: most pages to fill it from, at least 1; the budget decides how many stand in it.
+
+        Raises:
+            InvalidInput: an argument is out of range.
+        """
+        context = _Context(self, require_count("max_tokens", max_tokens), require_count("k", k))
+        return RunnableLambda(context.text, afunc=context.atext, name="MemoryOS context")
+
+    def searching(self, config: RunnableConfig | None = None, options: Mapping[str, Any] | None = None) -> Search:
+        """Return the search that a run with this config and these options of its own stands for.
+
+        Raises:
+            InvalidInput: an option is unknown or out of range, or nothing says whose memory is meant.
+        """
+        given = {} if options is None else {name: value for name, value in options.items() if value is not None}
+        _require_known(given, _ASKED)
+        asked = _checked({name: getattr(self, name) for name in _ASKED} | given)
+        address = Address(**{name: getattr(self, name) for name in ("memory", "system", *_IDS)})
+        return Search(memory=address.resolve(*sources(config)), **asked)
+
+    def _prepared(self, config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:
+        run = {"run_id": options.pop("run_id")} if "run_id" in options else {}
+        return {"search": self.searching(config, options), **run}
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - the signature is LangChain's
+        search: Search | None = None,
+    ) -> list[Document]:
+        return search_documents(search or self.searching(), query)
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, search: Search | None = None
+    ) -> list[Document]:
+        found: list[Document] = await run_in_executor(
+            None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), search=search
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What `as_context` runs."""
+
+    retriever: MemoryOSRetriever
+    max_tokens: int
+    k: int
+
+    def text(self, query: str, config: RunnableConfig) -> str:
+        search = self.retriever.searching(config)
+        found = recall(search.memory, query, top_k=self.k, where=search.where, config=config)
+        return narrowed(found, search).to_prompt(self.max_tokens)
+
+    async def atext(self, query: str, config: RunnableConfig) -> str:
+        search = self.retriever.searching(config)
+        found = await arecall(search.memory, query, top_k=self.k, where=search.where, config=config)
+        text: str = await run_in_executor(None, lambda: narrowed(found, search).to_prompt(self.max_tokens))
+        return text
+
+
+def _checked(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is asked of a search as `Search` takes it."""
+    kinds = asked["kinds"]
+    if isinstance(kinds, str) or not isinstance(kinds, Sequence) or not kinds or not set(kinds) <= set(KINDS):
+        raise InvalidInput("kinds", "is no list of what there is", 'Pass ["page"], ["fact"] or both.')
+    if not isinstance(asked["include_recent"], bool):
+        problem = f"is a {type(asked['include_recent']).__name__}, not a bool"
+        raise InvalidInput("include_recent", problem, "Pass True or False.")
+    return {
+        "k": require_count("k", asked["k"]),
+        "kinds": frozenset(kinds),
+        "where": page_filter(asked["filter"], asked["session_ids"], asked["since"], asked["until"]),
+        "include_recent": asked["include_recent"],
+    }
+
+
+def _require_known(given: Collection[str], known: Collection[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise InvalidInput(name, "is no argument of MemoryOSRetriever here", _instead(name, known))
+
+
+def _instead(name: str, known: Collection[str]) -> str:
+    if name in _IDS or name in ("memory", "system"):
+        return 'Name the user in the run, config={"configurable": {"user_id": ...}}, or at construction.'
+    ours = [_ELSEWHERE[name]] if name in _ELSEWHERE else get_close_matches(name, known, n=1)
+    return f"Pass {ours[0]}." if ours else f"There are {', '.join(sorted(known))}."

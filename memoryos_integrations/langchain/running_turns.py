@@ -1,0 +1,83 @@
+"""What this process knows of the turns that agents are about: which began here, and what was recalled for them.
+
+A turn that goes on in another process is unknown there; nothing may depend on its being known.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+from memoryos_engine import RetrievedMemory, UserMemory
+
+Value = TypeVar("Value")
+
+
+class LatestTurns(Generic[Value]):
+    """Values by turn; those of the turns put in first fall out. Thread-safe.
+
+    Args:
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._values: OrderedDict[str, Value] = OrderedDict()
+
+    def put(self, turn_id: str, value: Value) -> None:
+        """Keep the value for this turn."""
+        with self._lock:
+            self._values[turn_id] = value
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+
+    def get(self, turn_id: str) -> Value | None:
+        """Return the value kept for this turn; None if there is none."""
+        with self._lock:
+            return self._values.get(turn_id)
+
+    def take(self, turn_id: str) -> Value | None:
+        """Return the value kept for this turn and keep it no longer."""
+        with self._lock:
+            return self._values.pop(turn_id, None)
+
+
+_begun: LatestTurns[bool] = LatestTurns(10_000)
+_recalled: LatestTurns[RetrievedMemory] = LatestTurns(256)
+"""Kept here and not in the state of the run, where it would outlive what is forgotten."""
+
+
+def begin(turn_id: str) -> None:
+    """Note that a turn began in this process."""
+    _begun.put(turn_id, True)
+
+
+def end(turn_id: str) -> bool:
+    """Return whether the turn began in this process and ends for the first time."""
+    _recalled.take(turn_id)
+    return _begun.take(turn_id) is not None
+
+
+def keep(turn_id: str, found: RetrievedMemory) -> None:
+    """Keep what was recalled for a turn until it ends."""
+    _recalled.put(turn_id, found)
+
+
+def recalled(turn_id: str, memory: UserMemory) -> RetrievedMemory | None:
+    """Return what was recalled for a turn; None if nothing was, or some of it was forgotten meanwhile, as tools can.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    found = _recalled.get(turn_id)
+    return found if found is not None and _is_true_still(found, memory) else None
+
+
+def _is_true_still(found: RetrievedMemory, memory: UserMemory) -> bool:
+    pages = {page.id for page in (*found.short_term, *found.pages)}
+    entries = {entry.id for entry in (*found.user_knowledge, *found.assistant_knowledge)}
+    if pages - memory.tiers_of(pages).keys() or entries - {entry.id for entry in memory.knowledge(history=True)}:
+        return False
+    return memory.get_user_profile() == found.user_profile

@@ -1,0 +1,213 @@
+"""Saving turns so that none is lost when the store or the embedder fails for a while.
+
+What could not be stored waits in this process, in order and with its time, and goes first
+the next time its session is saved to or read from; once more when the process ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from memoryos_engine import (
+    CallerError,
+    DialoguePage,
+    InvalidInput,
+    MemoryOS,
+    MemoryOSError,
+    StoreError,
+    UserMemory,
+)
+from memoryos_engine.settings import require_text
+from memoryos_integrations.content import storable
+from memoryos_integrations.turns import Turn
+from memoryos_integrations.waiting_turns import Queue, Queues, Thread, Waiting
+
+REFUSALS, PATIENCE = 5, timedelta(minutes=10)
+"""A turn that an embedder did not take so often, this long after it was said and later, while it
+took others, holds up those behind it no longer."""
+
+_NOT_TAKEN = InvalidInput(
+    "turn", "is not taken by the embedder, which takes others", "Use one that shortens what is too long for it."
+)
+
+logger = logging.getLogger(__name__)
+
+_queues = Queues()
+
+
+def save(memory: UserMemory, turns: Iterable[Turn], *, again: bool = True) -> None:
+    """Store turns after those that still wait.
+
+    A turn whose sides are too long for one page becomes two. Half of a surrogate pair, which
+    no store takes, becomes U+FFFD.
+
+    Args:
+        memory: whose, and in which session.
+        turns: in order.
+        again: whether the caller may hand over once more what failed; then turns equal to those
+            that wait are these. A caller that hands over each turn once says False, because
+            people do say the same thing twice.
+
+    Raises:
+        InvalidInput: a turn cannot be stored, ever; those after it were tried all the same.
+        StoreError, ModelError, ClosedError: it and what follows wait in this process and are stored
+            with the next use of the session; they need not be handed over again, but may be.
+    """
+    handed = [_storable(turn) for turn in turns]
+    with _queues.held(memory) as queue:
+        new = _unsaid(queue.handed, handed) if again else handed
+        now = memory.system.clock()
+        queue.handed = [*queue.handed, *new]
+        queue.turns = [*queue.turns, *(Waiting(turn=turn, said_at=now) for turn in new)]
+        try:
+            _store(memory, queue)
+        finally:
+            if not queue.turns:
+                queue.handed = ()
+
+
+def retry(memory: UserMemory) -> None:
+    """Store what waits for this session; raises as `save` does."""
+    if _queues.waiting(memory):
+        with _queues.held(memory) as queue:
+            _store(memory, queue)
+
+
+def try_waiting(memory: UserMemory) -> None:
+    """Store what waits for this session if it can be; what cannot is logged, because nobody asked for it now."""
+    try:
+        retry(memory)
+    except MemoryOSError as error:
+        logger.warning("turns that waited could not be stored yet (%s: %s)", type(error).__name__, error)
+    except Exception as error:  # noqa: BLE001 - an embedder is anybody's code
+        logger.warning("turns that waited could not be stored yet (%s)", type(error).__name__)
+
+
+def waiting(memory: UserMemory) -> list[Turn]:
+    """Return the turns of the session that are not stored yet, oldest first."""
+    return [each.turn for each in _queues.waiting(memory)]
+
+
+def _storable(turn: Turn) -> Turn:
+    said, answer = _text("user_input", turn.user_input), _text("agent_response", turn.agent_response)
+    return replace(turn, user_input=said, agent_response=answer)
+
+
+def _text(parameter: str, value: object) -> str:
+    return require_text(parameter, storable(value) if isinstance(value, str) else value)
+
+
+def _unsaid(handed: Sequence[Turn], turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the turns without those that come once more because their first time failed."""
+    for count in range(min(len(handed), len(turns)), 0, -1):
+        if list(handed[-count:]) == list(turns[:count]):
+            return turns[count:]
+    return turns
+
+
+def _store(memory: UserMemory, queue: Queue) -> None:
+    while queue.turns:
+        _store_first(memory, queue)
+    refused, queue.refused = queue.refused, None
+    if refused is not None:
+        raise refused
+
+
+def _store_first(memory: UserMemory, queue: Queue) -> None:
+    first, *others = queue.turns
+    try:
+        _store_one(memory, queue, first)
+    except InvalidInput as error:
+        others = [*_without(first, queue, error), *others]
+    except (CallerError, StoreError):
+        raise
+    except Exception:  # an embedder is anybody's code
+        first = _counted(memory, first)
+        if first.refusals < REFUSALS:
+            queue.turns = [first, *others]
+            raise
+        others = [*_without(first, queue, _NOT_TAKEN), *others]
+    queue.turns = others
+
+
+def _store_one(memory: UserMemory, queue: Queue, each: Waiting) -> None:
+    last = memory.latest_memory().short_term[-1:]
+    if queue.before is None or last == queue.before or not _holds(last, each.turn):
+        queue.before = last
+        _write(memory, each, last, alone=queue.unasked)
+    queue.before, queue.unasked = None, False
+
+
+def _holds(last: Sequence[DialoguePage], turn: Turn) -> bool:
+    """Say whether a turn is the session's last page, or the answer in it."""
+    return any(
+        page.user_input == (turn.user_input or page.user_input) and page.agent_response == turn.agent_response
+        for page in last
+    )
+
+
+def _write(memory: UserMemory, each: Waiting, last: Sequence[DialoguePage], *, alone: bool) -> None:
+    """Store a turn after the session's last page; an answer goes into it if it waits for one and has room."""
+    said, answer = each.turn.user_input, each.turn.agent_response
+    if not said and not alone and last and not last[0].agent_response:
+        try:
+            memory.add_response(answer)
+        except InvalidInput:  # too long together
+            pass
+        else:
+            return
+    memory.add_memory(said, answer, timestamp=each.said_at)
+
+
+def _without(refused: Waiting, queue: Queue, error: InvalidInput) -> list[Waiting]:
+    """Return what to try in place of a refused turn: its two sides, an answer without its question, or nothing."""
+    turn, queue.before = refused.turn, None
+    if not (turn.user_input or queue.unasked):
+        queue.unasked = True
+        return [refused]
+    if turn.user_input.strip() and turn.agent_response.strip():
+        alone = replace(turn, agent_response=""), replace(turn, user_input="")
+        return [replace(refused, turn=side) for side in alone]
+    queue.refused = queue.refused or error.under(error.parameter)  # without the frames, which hold the system
+    queue.unasked = bool(turn.user_input)
+    return []
+
+
+def _counted(memory: UserMemory, refused: Waiting) -> Waiting:
+    """Return the turn with its refusals; that an embedder takes nothing at the moment is none."""
+    if memory.system.clock() - refused.said_at < PATIENCE:
+        return refused
+    try:
+        memory.system.embedder.embed(["Hello"])
+    except Exception:  # noqa: BLE001 - the turn's own error is the one that is told
+        return refused
+    return replace(refused, refusals=refused.refusals + 1)
+
+
+@atexit.register
+def _store_at_exit() -> None:
+    for system, queues in _queues.by_system():
+        _try_once_more(system, [thread for thread, queue in queues.items() if queue.turns and not queue.users])
+        lost = sum(len(queue.turns) for queue in queues.values())
+        if lost:
+            logger.warning("%d turns that waited to be stored are lost: the process ends", lost)
+
+
+def _try_once_more(system: MemoryOS, threads: Iterable[Thread]) -> None:
+    """Store what waits, up to the first failure: a store that is down is down for all."""
+    try:
+        for owner, session_id in threads:
+            _store_finally(system.memory(owner.user_id, owner.assistant_id, session_id))
+    except Exception as error:  # noqa: BLE001 - nobody is left to be told
+        logger.warning("turns that waited could not be stored (%s)", type(error).__name__)
+
+
+def _store_finally(memory: UserMemory) -> None:
+    try:
+        retry(memory)
+    except InvalidInput as error:
+        logger.warning("a turn that waited could not be stored: %s", error)
