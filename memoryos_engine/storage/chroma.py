@@ -15,7 +15,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,11 @@ class Head:
     """Different after every commit; "" before the first."""
     next_sequence: int = 0
     """The sequence of the next page. Kept here because the newest page may have been forgotten."""
+
+
+_one_write = threading.Lock()
+"""Embedded Chroma holds the interpreter while it writes. Writers that wait here wait without it, so that
+others, such as an event loop, have their turn between two writes."""
 
 
 class ChromaStore:
@@ -184,12 +189,14 @@ class ChromaStore:
     def _upsert(self, owner: Owner, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        self._collection.upsert(
-            ids=[row.id for row in rows],
-            embeddings=np.stack([_required_vector(row) for row in rows]),
-            documents=[row.document for row in rows],
-            metadatas=[{**owner_metadata(owner), "kind": row.kind, "data": row.data} for row in rows],
-        )
+        columns: dict[str, Any] = {
+            "ids": [row.id for row in rows],
+            "embeddings": np.stack([_required_vector(row) for row in rows]),
+            "documents": [row.document for row in rows],
+            "metadatas": [{**owner_metadata(owner), "kind": row.kind, "data": row.data} for row in rows],
+        }
+        with nullcontext() if self.shared else _one_write:
+            self._collection.upsert(**columns)
 
     def _head_row(self, owner: Owner, head: Head) -> Row:
         data = json.dumps({"mark": head.mark, "next_sequence": head.next_sequence})

@@ -130,9 +130,6 @@ class MemoryOSChatMessageHistory(BaseChatMessageHistory):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({whose(self._address)})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_given": set()}
-
     def _memory(self) -> UserMemory:
         return self._address.resolve(self._address, *sources())
 

@@ -49,7 +49,7 @@ def page_document(page: DialoguePage, found: RetrievedMemory, tier: Tier | None)
         "score": page.score,
         "why": {name: round(getattr(why, name), 4) for name in why.__slots__} if why else None,
     }
-    return Document(id=page.id, page_content=_said(page), metadata=deepcopy(dict(page.metadata) | _present(ours)))
+    return Document(id=page.id, page_content=_said(page), metadata=deepcopy(dict(page.metadata)) | _present(ours))
 
 
 def fact_document(fact: KnowledgeEntry) -> Document:

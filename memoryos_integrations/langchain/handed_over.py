@@ -114,11 +114,11 @@ class _Handed:
         self._of: WeakKeyDictionary[MemoryOS, OrderedDict[Key, int]] = WeakKeyDictionary()
 
     def note(self, memory: UserMemory, said: Iterable[Message]) -> None:
-        """Remember messages that have an id of the host's own."""
+        """Remember messages that have an id."""
         with self._lock:
             texts = self._texts(memory)
             for message in said:
-                if message.id is not None and page_id(message.id) is None:
+                if message.id is not None:
                     texts[_key(memory, message.id)] = hash(message.text)
             while len(texts) > _MOST_REMEMBERED:
                 texts.popitem(last=False)
