@@ -2,7 +2,7 @@
 
 In the process that has the system open a handle finds it again; what that process closed stays
 closed. In another one the store is opened anew, unless it needs parts that cannot travel: an
-embedder, a model, a client or a key. Those the process must open itself first, and then handles
+embedder, a model, a clock, a client or a key. Those the process must open itself first, and then handles
 find that.
 """
 

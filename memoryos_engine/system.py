@@ -6,6 +6,7 @@ remembered or found.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -88,7 +89,7 @@ class MemoryOS:
         self._client = client
         self._storage = self._open(path, client)
         self._path = self._storage.key[0] if client is None else None  # whatever the process's directory is later
-        self._plain = _is_plain(self.llm, self.embedder, analyst)
+        self._plain = clock is system_clock and _is_plain(self.llm, self.embedder, analyst)
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._visits = WaitingVisits()
         self._background = Background(
@@ -99,6 +100,7 @@ class MemoryOS:
             stopped=lambda: self._closed,
         )
         self._resumed: set[Owner] = set()
+        self._purges: Counter[Owner] = Counter()
         self._closed = False
         self._token = remember_open(self)
 
@@ -257,6 +259,11 @@ class MemoryOS:
             self._worker.forget(owner)
             self._visits.take(owner)
             resident.clear()
+            self._purges[owner] += 1
+
+    def purges(self, owner: Owner) -> int:
+        """Return how often the owner was purged by this system, for those that hold what is not stored yet."""
+        return self._purges[owner]
 
     def _work(self, owner: Owner) -> Outcome:
         with self._storage.residents.use(owner) as resident:

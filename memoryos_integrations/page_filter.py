@@ -101,5 +101,5 @@ def _ids(session_ids: object) -> frozenset[str]:
 
 
 def _fits(kept: object, want: object) -> bool:
-    wanted = want if isinstance(want, (list, tuple, set, frozenset)) else [want]
+    wanted = list(want) if isinstance(want, (list, tuple, set, frozenset)) else [want]
     return kept == want or any(each in wanted for each in (kept if isinstance(kept, list) else [kept]))

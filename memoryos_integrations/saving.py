@@ -61,8 +61,9 @@ def save(memory: UserMemory, turns: Iterable[Turn], *, again: bool = True) -> No
     with _queues.held(memory) as queue:
         new = _unsaid(queue.handed, handed) if again else handed
         now = memory.system.clock()
-        queue.handed = [*queue.handed, *new]
-        queue.turns = [*queue.turns, *(Waiting(turn=turn, said_at=now) for turn in new)]
+        queue.handed = [*queue.handed, *new] if again else queue.handed
+        purges = memory.system.purges(memory.owner)
+        queue.turns = [*queue.turns, *(Waiting(turn=turn, said_at=now, purges=purges) for turn in new)]
         try:
             _store(memory, queue)
         finally:
@@ -85,6 +86,12 @@ def try_waiting(memory: UserMemory) -> None:
         logger.warning("turns that waited could not be stored yet (%s: %s)", type(error).__name__, error)
     except Exception as error:  # noqa: BLE001 - an embedder is anybody's code
         logger.warning("turns that waited could not be stored yet (%s)", type(error).__name__)
+
+
+def drop(memory: UserMemory) -> None:
+    """Forget what waits for this session, as if it had never been handed over."""
+    with _queues.held(memory) as queue:
+        queue.empty()
 
 
 def waiting(memory: UserMemory) -> list[Turn]:
@@ -110,6 +117,9 @@ def _unsaid(handed: Sequence[Turn], turns: Sequence[Turn]) -> Sequence[Turn]:
 
 
 def _store(memory: UserMemory, queue: Queue) -> None:
+    if queue.turns and queue.turns[0].purges != memory.system.purges(memory.owner):
+        queue.turns = [each for each in queue.turns if each.purges == memory.system.purges(memory.owner)]
+        queue.before = None
     while queue.turns:
         _store_first(memory, queue)
     refused, queue.refused = queue.refused, None

@@ -26,6 +26,8 @@ class Waiting:
 
     turn: Turn
     said_at: datetime
+    purges: int = 0
+    """How often the owner had been purged when it was said; what was said before a purge is gone with it."""
     refusals: int = 0
     """How often an embedder that took another text at that moment did not take this one."""
 
@@ -37,6 +39,10 @@ class Queue:
         self.lock = threading.RLock()
         self.users = 0
         """Threads that hold it or are about to."""
+        self.empty()
+
+    def empty(self) -> None:
+        """Hold nothing."""
         self.turns: Sequence[Waiting] = ()
         self.handed: Sequence[Turn] = ()
         """What was handed over since a save last went well, which its caller may hand over again."""

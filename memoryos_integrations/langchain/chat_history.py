@@ -15,7 +15,6 @@ from typing import Any
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.outputs import ChatGeneration
-from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from memoryos_engine import InvalidInput, MemoryOS, UserMemory
 from memoryos_engine.settings import require_count
@@ -25,9 +24,9 @@ from memoryos_integrations.langchain.handed_over import handed, store_new
 from memoryos_integrations.langchain.messages import as_messages
 from memoryos_integrations.langchain.run_scope import sources
 from memoryos_integrations.prompting import latest_within
-from memoryos_integrations.saving import retry, try_waiting
+from memoryos_integrations.saving import drop, try_waiting
 
-_AT_THE_END = {RunnableWithMessageHistory._exit_history.__code__, RunnableWithMessageHistory._aexit_history.__code__}  # noqa: SLF001
+_AT_THE_END, _ITS_MODULE = ("_exit_history", "_aexit_history"), "langchain_core.runnables.history"
 """What of LangChain asks for the messages only to cut as many off its input, see `MemoryOSChatMessageHistory`."""
 
 
@@ -112,16 +111,13 @@ class MemoryOSChatMessageHistory(BaseChatMessageHistory):
         """Forget this session: its pages, and what was derived from them alone. For a new chat take a new session id.
 
         Raises:
-            StoreError, ModelError: turns that waited could be neither stored nor forgotten, and wait on; all
-                that could be is forgotten.
+            StoreError: not all of it could be forgotten.
         """
         memory = self._memory()
-        try:
-            retry(memory)
-        finally:
-            memory.forget_session()
-            handed.drop(memory)
-            self._given.clear()
+        drop(memory)
+        memory.forget_session()
+        handed.drop(memory)
+        self._given.clear()
 
     async def aclear(self) -> None:
         """Await `clear`; the work is done in a thread."""
@@ -157,7 +153,9 @@ def whose(address: Address) -> str:
 def _only_cuts(frame: FrameType | None) -> bool:
     """Say whether the caller of the function with this frame asks only to cut what it was given off its input."""
     caller = None if frame is None else frame.f_back
-    return caller is not None and caller.f_code in _AT_THE_END
+    if caller is None:
+        return False
+    return caller.f_code.co_name in _AT_THE_END and caller.f_globals.get("__name__") == _ITS_MODULE
 
 
 def _as_langchain_messages(messages: Iterable[Any]) -> list[BaseMessage]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from memoryos_engine import DialoguePage, KnowledgeEntry, RetrievedMemory, Tier
+from memoryos_engine import DialoguePage, Explanation, KnowledgeEntry, RetrievedMemory, Tier
 from memoryos_engine.prompt_format import date_line
 
 NO_TIERS: Mapping[str, Tier] = {}
@@ -47,9 +47,10 @@ def page_document(page: DialoguePage, found: RetrievedMemory, tier: Tier | None)
         "keywords": list(page.keywords),
         "tier": tier.value if tier else None,
         "score": page.score,
-        "why": {name: round(getattr(why, name), 4) for name in why.__slots__} if why else None,
+        "why": {name: round(getattr(why, name), 4) for name in Explanation.__slots__} if why else None,
     }
-    return Document(id=page.id, page_content=_said(page), metadata=deepcopy(dict(page.metadata)) | _present(ours))
+    theirs = {name: deepcopy(value) for name, value in page.metadata.items() if name not in ours}
+    return Document(id=page.id, page_content=_said(page), metadata=theirs | _present(ours))
 
 
 def fact_document(fact: KnowledgeEntry) -> Document:

@@ -16,16 +16,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 
 from memoryos_engine import DialoguePage, MemoryOS, Owner, StoreError, UserMemory
-from memoryos_integrations.langchain.messages import as_message, page_id
+from memoryos_integrations.langchain.messages import as_message, is_summary, page_id
 from memoryos_integrations.saving import save
 from memoryos_integrations.turns import Message, Turn, following, turns_of, unstored
 
 _MOST_REMEMBERED = 20_000
-_SUMMARY = "Here is a summary of the conversation to date:\n\n"
-"""How the summaries of agents begin that stand as a message of the user, in versions that do not mark them."""
 
 Key = tuple[Owner, str, str]
 """A message: whose memory and which session it was handed to, and its id."""
@@ -53,7 +51,7 @@ def store_new(memory: UserMemory, messages: Sequence[BaseMessage], given: Abstra
 
 def _as_said(messages: Sequence[BaseMessage]) -> list[Message]:
     """Return what counts as said: no summaries, and a tool's result as the answer where a run ends with it."""
-    real = [message for message in messages if not _is_summary(message)]
+    real = [message for message in messages if not is_summary(message)]
     said = [as_message(message) for message in real]
     for place, message in enumerate(real):
         asked = any(each.role == "user" for each in said[:place])
@@ -64,12 +62,6 @@ def _as_said(messages: Sequence[BaseMessage]) -> list[Message]:
 
 def _ends_a_run(said: Sequence[Message], place: int) -> bool:
     return place + 1 == len(said) or said[place + 1].role == "user"
-
-
-def _is_summary(message: BaseMessage) -> bool:
-    """Say whether a message of the user was put there by middleware that summarises."""
-    marked = message.additional_kwargs.get("lc_source") == "summarization"
-    return isinstance(message, HumanMessage) and (marked or as_message(message).text.startswith(_SUMMARY))
 
 
 def _new_turns(memory: UserMemory, said: Sequence[Message], given: AbstractSet[str]) -> list[Turn]:

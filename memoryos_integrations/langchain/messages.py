@@ -11,6 +11,8 @@ from memoryos_integrations.content import content_text
 from memoryos_integrations.turns import Message, Role
 
 _USER_ROLES, _AGENT_ROLES = frozenset({"user", "human"}), frozenset({"assistant", "ai", "agent"})
+_SUMMARY = "Here is a summary of the conversation to date:"
+"""How LangChain 1.0 begins a summary; later versions mark the message."""
 _USER_SIDE, _AGENT_SIDE = ":user", ":agent"
 
 
@@ -28,6 +30,12 @@ def as_messages(pages: Iterable[DialoguePage]) -> list[BaseMessage]:
         if page.agent_response.strip():
             messages.append(AIMessage(page.agent_response, id=page.id + _AGENT_SIDE))
     return messages
+
+
+def is_summary(message: BaseMessage) -> bool:
+    """Return whether middleware put this message in place of summarised ones, in the user's name: nobody said it."""
+    marked = message.additional_kwargs.get("lc_source") == "summarization"
+    return isinstance(message, HumanMessage) and (marked or content_text(message.content).startswith(_SUMMARY))
 
 
 def page_id(message_id: str) -> str | None:

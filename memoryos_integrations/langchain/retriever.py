@@ -28,7 +28,7 @@ from memoryos_integrations.page_filter import page_filter
 
 _IDS = ("user_id", "assistant_id", "session_id")
 _ASKED = ("k", "kinds", "filter", "session_ids", "since", "until", "include_recent")
-"""Arguments that a call may give again; what it gives replaces what was given at construction."""
+"""Arguments that a call may give again; what it gives, None aside, replaces what was given then."""
 _ELSEWHERE = {
     "top_k": "k",
     "limit": "k",

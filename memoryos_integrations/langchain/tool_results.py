@@ -31,12 +31,8 @@ def status_text(record_id: str, status: str) -> str:
 def _entry(metadata: dict[str, Any], length: int) -> dict[str, str]:
     """Return "user" and "assistant" of a page, "note" of one that the agent saved, or "fact"."""
     answer = "note" if metadata.get("noted_by") and not metadata.get("user_input") else "assistant"
-    texts = {
-        "user": metadata.get("user_input", ""),
-        answer: metadata.get("agent_response", ""),
-        "fact": metadata.get("fact", ""),
-    }
-    said = {name: shortened(visible(text), length) for name, text in texts.items() if text}
+    texts = {"user": "user_input", answer: "agent_response"} if metadata["kind"] == "page" else {"fact": "fact"}
+    said = {name: shortened(visible(metadata[key]), length) for name, key in texts.items() if metadata.get(key)}
     return {"id": metadata["id"], "date": metadata["timestamp"][:16].replace("T", " "), **said}
 
 

@@ -21,14 +21,12 @@ from pydantic import BaseModel
 from typing_extensions import NotRequired
 
 from memoryos_integrations.content import storable
-from memoryos_integrations.langchain.messages import as_message
+from memoryos_integrations.langchain.messages import as_message, is_summary
 from memoryos_integrations.turns import Message, Turn, turns_of
 
 TURNS = "memoryos_turns"
 """Key of the state under which each memory of an agent notes its turn, by the middleware's name."""
 
-_SUMMARY = "Here is a summary of the conversation to date:"
-"""How LangChain 1.0 begins what it puts in place of summarised messages; later versions mark the message."""
 
 Said = tuple[str, str]
 """A message of the user: its id and its text."""
@@ -139,8 +137,7 @@ def query_of(noted: NotedTurn | None, messages: Sequence[BaseMessage]) -> str:
 def _read(message: BaseMessage) -> Message:
     """Return the message as a turn sees it; a summary, which stands there in the user's name, is nobody's word."""
     each = as_message(message)
-    is_summary = message.additional_kwargs.get("lc_source") == "summarization" or each.text.startswith(_SUMMARY)
-    return replace(each, role="other") if is_summary else each
+    return replace(each, role="other") if is_summary(message) else each
 
 
 def _said_last(messages: Sequence[BaseMessage]) -> tuple[Said, ...]:

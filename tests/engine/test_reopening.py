@@ -225,13 +225,13 @@ def test_another_collection_on_the_same_path_is_another_store(open_system, tmp_p
 def test_a_store_that_is_not_here_is_an_error_and_none_is_made(tmp_path, system):
     """A handle on another machine must not show an empty memory as if it were the user's."""
     for place in (tmp_path / "nowhere", tmp_path):
-        reference = from_elsewhere(system.memory("tom"), path=str(place / "gone"))
+        reference = from_elsewhere(system.memory("tom"), path=str(place / "gone"), plain=True)
         with pytest.raises(StoreError, match="gone"):
             reopened_system(reference)
         assert not (place / "gone").exists()
     (tmp_path / "empty").mkdir()  # as where a volume was not mounted
     with pytest.raises(StoreError, match="empty"):
-        reopened_system(from_elsewhere(system.memory("tom"), path=str(tmp_path / "empty")))
+        reopened_system(from_elsewhere(system.memory("tom"), path=str(tmp_path / "empty"), plain=True))
     assert list((tmp_path / "empty").iterdir()) == []
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from memoryos_engine import ClosedError, EmbeddingError, InvalidInput, MemoryOS, MemorySettings, StoreError
 from memoryos_integrations import saving
-from memoryos_integrations.saving import retry, save, try_waiting, waiting
+from memoryos_integrations.saving import drop, retry, save, try_waiting, waiting
 from memoryos_integrations.turns import Message, Turn, turns_of
 
 from .failing import Moody, broken_store
@@ -753,3 +753,24 @@ def test_what_nobody_asked_to_be_stored_now_is_logged_and_costs_no_reading(syste
     try_waiting(memory)
 
     assert (left(memory), told(memory)) == ("", "Q/A")
+
+
+def test_what_waits_goes_with_its_user(system, memory):
+    """A purge is a promise: nothing said before it comes back."""
+    with broken_store(system), pytest.raises(StoreError):
+        save(memory, turns("Q/A"))
+    memory.purge()
+    save(memory, turns("R/B"))
+
+    assert (left(memory), told(memory)) == ("", "R/B")
+
+
+def test_what_is_dropped_is_as_if_it_had_never_been_said(system, memory):
+    with broken_store(system), pytest.raises(StoreError):
+        save(memory, turns("Q/A"))
+    drop(memory)
+    assert (left(memory), told(memory)) == ("", "")
+
+    save(memory, turns("Q/A"))
+
+    assert told(memory) == "Q/A"

@@ -741,13 +741,26 @@ def test_what_waits_is_cleared_with_the_session(open_system):
     with pytest.raises(EmbeddingError):
         history.add_messages([HumanMessage("two"), AIMessage("2")])
 
+    history.clear()
+    embedder.error = None
+
+    assert history.messages == []
+    assert session(system.memory("tom", session_id="monday")) == []
+
+
+def test_what_is_said_again_after_clearing_is_said_anew(open_system):
+    embedder = TroubledEmbedder()
+    system = open_system(embedder=embedder)
+    history = of_tom(system)("monday")
+    embedder.error = EmbeddingError("the embedder is away")
     with pytest.raises(EmbeddingError):
-        history.clear()
-    gone = session(system.memory("tom", session_id="monday"))
+        history.add_messages([HumanMessage("two"), AIMessage("2")])
     embedder.error = None
     history.clear()
 
-    assert (gone, history.messages) == ([], [])
+    history.add_messages([HumanMessage("two"), AIMessage("2")])
+
+    assert [message.content for message in history.messages] == ["two", "2"]
 
 
 def test_the_event_loop_goes_on_while_memory_works(open_system):

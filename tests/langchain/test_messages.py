@@ -24,7 +24,7 @@ from langchain_core.messages import (
 
 from memoryos_engine import DialoguePage
 from memoryos_integrations.content import content_text
-from memoryos_integrations.langchain.messages import as_message, as_messages, page_id
+from memoryos_integrations.langchain.messages import as_message, as_messages, is_summary, page_id
 from memoryos_integrations.turns import Message, turns_of
 
 CALL = {"name": "look", "args": {"what": "it"}, "id": "call_1", "type": "tool_call"}
@@ -260,3 +260,16 @@ def test_a_providers_blocks_say_the_same_once_langchain_made_them_standard(provi
 
     assert as_message(message).text == text
     assert content_text(message.content_blocks, flowing=True) == text
+
+
+@pytest.mark.parametrize(
+    ("message", "summary"),
+    [
+        (HumanMessage("Here is a summary of the conversation to date:\n\nTom likes tea."), True),
+        (HumanMessage("Tom likes tea.", additional_kwargs={"lc_source": "summarization"}), True),
+        (AIMessage("Here is a summary of the conversation to date:\n\nYou like tea."), False),
+        (HumanMessage("Give me a summary."), False),
+    ],
+)
+def test_only_what_stands_in_the_users_name_and_was_not_said_is_a_summary(message, summary):
+    assert is_summary(message) is summary
