@@ -101,6 +101,7 @@ class MemoryOS:
         )
         self._resumed: set[Owner] = set()
         self._purges: Counter[Owner] = Counter()
+        self._before_close: list[Callable[[MemoryOS], None]] = []
         self._closed = False
         self._token = remember_open(self)
 
@@ -172,6 +173,8 @@ class MemoryOS:
         """
         if self._closed:
             return
+        for work in self._before_close:
+            work(self)
         self._closed = True
         try:
             self._worker.close()
@@ -260,6 +263,10 @@ class MemoryOS:
             self._visits.take(owner)
             resident.clear()
             self._purges[owner] += 1
+
+    def before_close(self, work: Callable[[MemoryOS], None]) -> None:
+        """Have `work` done at each closing, while the store is open still. It must not raise."""
+        self._before_close.append(work)
 
     def purges(self, owner: Owner) -> int:
         """Return how often the owner was purged by this system, for those that hold what is not stored yet."""

@@ -1,7 +1,7 @@
 """Saving turns so that none is lost when the store or the embedder fails for a while.
 
 What could not be stored waits in this process, in order and with its time, and goes first
-the next time its session is saved to or read from; once more when the process ends.
+the next time its session is saved to or read from; once more when its system is closed, or the process ends.
 """
 
 from __future__ import annotations
@@ -196,6 +196,14 @@ def _counted(memory: UserMemory, refused: Waiting) -> Waiting:
     except Exception:  # noqa: BLE001 - the turn's own error is the one that is told
         return refused
     return replace(refused, refusals=refused.refusals + 1)
+
+
+def _store_before_close(system: MemoryOS) -> None:
+    queues = dict(_queues.by_system()).get(system, {})
+    _try_once_more(system, [thread for thread, queue in queues.items() if queue.turns and not queue.users])
+
+
+_queues.on_first_use = lambda system: system.before_close(_store_before_close)
 
 
 @atexit.register

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,6 +64,8 @@ class Queues:
     """The queues of all systems. A system that is collected takes its queues with it. Thread-safe."""
 
     def __init__(self) -> None:
+        self.on_first_use: Callable[[MemoryOS], None] = lambda _: None
+        """Called once for each system, before its first queue is made."""
         self.clear()
         if hasattr(os, "register_at_fork"):  # what waits is the parent's; its store does not work in a child
             os.register_at_fork(after_in_child=self.clear)
@@ -78,6 +80,8 @@ class Queues:
         """Give the queue of the memory's session to one thread at a time."""
         thread = (memory.owner, memory.session_id)
         with self._lock:
+            if memory.system not in self._of:
+                self.on_first_use(memory.system)
             queues = self._of.setdefault(memory.system, {})
             queue = queues.setdefault(thread, Queue())
             queue.users += 1

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from memoryos_engine import DialoguePage, Explanation, KnowledgeEntry, RetrievedMemory, Tier
-from memoryos_engine.prompt_format import date_line
+from memoryos_engine.prompt_format import date_line, neutralise
 
 NO_TIERS: Mapping[str, Tier] = {}
 
@@ -29,10 +29,11 @@ def documents_of(found: RetrievedMemory, tiers: Mapping[str, Tier] = NO_TIERS) -
 def page_document(page: DialoguePage, found: RetrievedMemory, tier: Tier | None) -> Document:
     """Return a page as a document.
 
-    Its text is dated and says who spoke. Its metadata holds, where there is one: id, kind ("page"),
-    source (the session, unless the page was stored with a source of its own), user_input, agent_response,
-    timestamp (ISO 8601, UTC), session_id, segment_id, keywords, tier, score, and why (the parts of the
-    score); beside these, what was stored with the page under names that are not ours.
+    Its text is dated, says who spoke, and is neutralised as in prompts, so that no line of it poses as
+    another speaker's. Its metadata holds, where there is one: id, kind ("page"), source (the session, unless
+    the page was stored with a source of its own), user_input and agent_response as they were said, timestamp
+    (ISO 8601, UTC), session_id, segment_id, keywords, tier, score, and why (the parts of the score); beside
+    these, what was stored with the page under names that are not ours.
     """
     why = found.explanations.get(page.id)
     ours = {
@@ -71,12 +72,12 @@ def fact_document(fact: KnowledgeEntry) -> Document:
         "tier": "long_term",
         "score": fact.score,
     }
-    return Document(id=fact.id, page_content=f"{fact.said_at.date()}: {fact.text}", metadata=_present(ours))
+    return Document(id=fact.id, page_content=f"{fact.said_at.date()}: {neutralise(fact.text)}", metadata=_present(ours))
 
 
 def _said(page: DialoguePage) -> str:
     sides = (("User", page.user_input), ("Assistant", page.agent_response))
-    return date_line(page.timestamp) + "\n".join(f"{speaker}: {text}" for speaker, text in sides if text)
+    return date_line(page.timestamp) + "\n".join(f"{speaker}: {neutralise(text)}" for speaker, text in sides if text)
 
 
 def _present(metadata: Mapping[str, Any]) -> dict[str, Any]:

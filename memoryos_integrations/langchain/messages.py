@@ -11,7 +11,7 @@ from memoryos_integrations.content import content_text
 from memoryos_integrations.turns import Message, Role
 
 _USER_ROLES, _AGENT_ROLES = frozenset({"user", "human"}), frozenset({"assistant", "ai", "agent"})
-_SUMMARY = "Here is a summary of the conversation to date:"
+_SUMMARY = "Here is a summary of the conversation to date:\n\n"
 """How LangChain 1.0 begins a summary; later versions mark the message."""
 _USER_SIDE, _AGENT_SIDE = ":user", ":agent"
 

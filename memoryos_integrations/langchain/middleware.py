@@ -27,7 +27,7 @@ from memoryos_integrations.content import storable
 from memoryos_integrations.langchain.injection import not_in, with_memory, without_said
 from memoryos_integrations.langchain.recall import arecall, recall
 from memoryos_integrations.langchain.run_scope import sources
-from memoryos_integrations.langchain.running_turns import begin, end, keep, recalled
+from memoryos_integrations.langchain.running_turns import begin, end, ended, keep, recalled
 from memoryos_integrations.langchain.turn_state import NotedTurn, TurnState, begun, query_of, turns_held
 from memoryos_integrations.saving import save, waiting
 from memoryos_integrations.turns import Turn
@@ -122,7 +122,7 @@ class MemoryOSMiddleware(AgentMiddleware[TurnState, Any]):
     async def abefore_agent(
         self, state: TurnState, runtime: Runtime[Any], config: RunnableConfig = _NO_CONFIG
     ) -> dict[str, Any] | None:
-        """Do what `before_agent` does; nothing in it blocks."""
+        """Do what `before_agent` does; nothing in it blocks unless an earlier run broke off in another process."""
         return self.before_agent(state, runtime, config)
 
     def wrap_model_call(self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse]) -> ModelResponse:
@@ -199,8 +199,10 @@ class MemoryOSMiddleware(AgentMiddleware[TurnState, Any]):
     def _begin(self, state: TurnState, *where: object) -> dict[str, Any]:
         memory, turn_id = self._address.resolve(*where), uuid.uuid4().hex
         earlier, now = NotedTurn.of(state, self._name), memory.system.clock().isoformat()
+        if earlier is not None and not _waits(memory, earlier):
+            earlier = earlier.done()
         turn = begun(earlier, state["messages"], turn_id=turn_id, ids=_ids(memory), begun_at=now)
-        begin(turn_id)
+        begin(turn_id, memory.system.purges(memory.owner))
         return turn.as_state(self._name)
 
     def _end(self, state: TurnState, *where: object) -> dict[str, Any] | None:
@@ -219,7 +221,7 @@ class MemoryOSMiddleware(AgentMiddleware[TurnState, Any]):
             self._save(self._address.resolve(*where), turns)
             return None
         memory = self._memory_of(noted)
-        if not _is_stored(memory, noted, turns[-1]):
+        if not _is_settled(memory, noted, turns[-1]):
             self._save(memory, turns)
         return noted.done().as_state(self._name)
 
@@ -267,13 +269,32 @@ def _kept(noted: NotedTurn | None, found: RetrievedMemory) -> RetrievedMemory:
     return found
 
 
-def _is_stored(memory: UserMemory, noted: NotedTurn, last: Turn) -> bool:
-    """Return whether a turn that went on in another process, or goes on a second time, was stored before."""
-    if end(noted.id):
+def _is_settled(memory: UserMemory, noted: NotedTurn, last: Turn) -> bool:
+    """Return whether there is nothing left to store.
+
+    The owner was purged since it was said; or the turn went on in another process, or goes on a second
+    time, and was stored before.
+    """
+    purges = end(noted.id)
+    if purges is not None:
+        return purges != memory.system.purges(memory.owner)
+    return _is_stored(memory, noted, last.user_input)
+
+
+def _waits(memory: UserMemory, earlier: NotedTurn) -> bool:
+    """Return whether what was said in the thread's last run still waits for an answer, and for being stored."""
+    if earlier.stored or ended(earlier.id):
         return False
+    purges = end(earlier.id)
+    if purges is not None:
+        return purges == memory.system.purges(memory.owner)
+    return not any(_is_stored(memory, earlier, text) for _, text in earlier.said)
+
+
+def _is_stored(memory: UserMemory, noted: NotedTurn, said: str) -> bool:
     since = datetime.fromisoformat(noted.begun_at)
     try:
         pages = [page.user_input for page in memory.session_pages() if page.timestamp >= since]
     except MemoryOSError:  # then saving fails as well, and the turn waits
         pages = []
-    return storable(last.user_input) in (*pages, *(turn.user_input for turn in waiting(memory)))
+    return storable(said) in (*pages, *(turn.user_input for turn in waiting(memory)))

@@ -44,20 +44,27 @@ class LatestTurns(Generic[Value]):
             return self._values.pop(turn_id, None)
 
 
-_begun: LatestTurns[bool] = LatestTurns(10_000)
+_ended: LatestTurns[bool] = LatestTurns(10_000)
+_begun: LatestTurns[int] = LatestTurns(10_000)
 _recalled: LatestTurns[RetrievedMemory] = LatestTurns(256)
 """Kept here and not in the state of the run, where it would outlive what is forgotten."""
 
 
-def begin(turn_id: str) -> None:
-    """Note that a turn began in this process."""
-    _begun.put(turn_id, True)
+def begin(turn_id: str, purges: int) -> None:
+    """Note that a turn began in this process, and how often its owner had been purged by then."""
+    _begun.put(turn_id, purges)
 
 
-def end(turn_id: str) -> bool:
-    """Return whether the turn began in this process and ends for the first time."""
+def end(turn_id: str) -> int | None:
+    """Return what `begin` noted; None unless the turn began in this process and ends for the first time."""
     _recalled.take(turn_id)
-    return _begun.take(turn_id) is not None
+    _ended.put(turn_id, True)
+    return _begun.take(turn_id)
+
+
+def ended(turn_id: str) -> bool:
+    """Return whether the turn ended in this process, whatever its state says: a cancelled run cannot note it."""
+    return _ended.get(turn_id) is not None
 
 
 def keep(turn_id: str, found: RetrievedMemory) -> None:

@@ -39,7 +39,6 @@ from pydantic import BaseModel
 from memoryos_engine import (
     DialoguePage,
     EmbeddingError,
-    HashingEmbedder,
     InvalidInput,
     MemoryOS,
     StoreError,
@@ -49,6 +48,7 @@ from memoryos_engine.tokens import default_counter
 from memoryos_integrations.langchain import MemoryOSChatMessageHistory
 from memoryos_integrations.saving import waiting
 from tests.langchain.conversation import CONVERSATION, FACT, QUESTION, RecordingChatModel, answers_to, calling, said
+from tests.langchain.slow_and_broken import TroubledEmbedder, WaitingForTheLoop
 
 Turns = list[tuple[str, str]]
 Ask = Callable[[Runnable[Any, Any], Any, dict[str, Any]], Any]
@@ -676,17 +676,6 @@ def test_what_is_no_message_is_named_and_not_quoted(system):
 # -- failures, and the object itself ------------------------------------------------------------------
 
 
-class TroubledEmbedder(HashingEmbedder):
-    """Fails while there is an error to raise."""
-
-    error: Exception | None = None
-
-    def embed(self, texts):
-        if self.error is not None:
-            raise self.error
-        return super().embed(texts)
-
-
 @pytest.mark.parametrize("ask", [invoke, ainvoke])
 @pytest.mark.parametrize("wrapped", [prompt_with_history, bare_model, agent])
 def test_a_turn_that_could_not_be_stored_waits_and_comes_with_the_next_use(open_system, caplog, wrapped, ask: Ask):
@@ -764,26 +753,14 @@ def test_what_is_said_again_after_clearing_is_said_anew(open_system):
 
 
 def test_the_event_loop_goes_on_while_memory_works(open_system):
-    """The embedder waits for the loop, so it would wait for ever on it."""
-    went_on = threading.Event()
-
-    class Waiting(HashingEmbedder):
-        def embed(self, texts):
-            assert went_on.wait(timeout=20), "the event loop stood still"
-            went_on.clear()
-            return super().embed(texts)
+    embedder = WaitingForTheLoop()
+    system = open_system(embedder=embedder)
 
     async def use(history: MemoryOSChatMessageHistory) -> list[BaseMessage]:
-        adding = asyncio.ensure_future(history.aadd_messages([HumanMessage("hi"), AIMessage("hello")]))
-        while not adding.done():
-            went_on.set()
-            await asyncio.sleep(0)
-        await adding
+        await embedder.beside(history.aadd_messages([HumanMessage("hi"), AIMessage("hello")]))
         messages = await history.aget_messages()
         await history.aclear()
         return messages
-
-    system = open_system(embedder=Waiting())
 
     assert [message.content for message in asyncio.run(use(of_tom(system)("monday")))] == ["hi", "hello"]
     assert system.memory("tom").pages() == []

@@ -9,7 +9,6 @@ import json
 import pickle
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,26 +27,16 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from memoryos_engine import EmbeddingError, HashingEmbedder, InvalidInput, MemoryOS, OpenAIChatModel
+from memoryos_engine import EmbeddingError, InvalidInput, MemoryOS, OpenAIChatModel
 from memoryos_engine.tokens import default_counter
 from memoryos_integrations.langchain import MemoryOSChatMemory
 from memoryos_integrations.saving import waiting
 from tests.langchain.conversation import CONVERSATION, FACT, QUESTION, RecordingChatModel, answers_to, calling, said
+from tests.langchain.slow_and_broken import TroubledEmbedder, WaitingForTheLoop
 
 Ask = Callable[[Runnable[Any, Any], dict[str, Any]], Any]
 Made = tuple[Runnable[Any, Any], str]
 """A chain and the key of its input."""
-
-
-class TroubledEmbedder(HashingEmbedder):
-    """Fails while there is an error to raise."""
-
-    error: Exception | None = None
-
-    def embed(self, texts):
-        if self.error is not None:
-            raise self.error
-        return super().embed(texts)
 
 
 class Recalls(BaseCallbackHandler):
@@ -388,6 +377,14 @@ def test_keys_that_cannot_be_told_apart_are_named_and_their_values_are_not(syste
     assert system.memory("tom").pages() == []
 
 
+def test_the_variable_of_the_memory_is_no_input(system):
+    chat = MemoryOSChatMemory(memory=system.memory("tom"), memory_key="memories")
+
+    chat.save_context({"memories": "m", "anything": "q"}, {"memories": "m", "else": "a"})
+
+    assert [(page.user_input, page.agent_response) for page in system.memory("tom").pages()] == [("q", "a")]
+
+
 def test_a_chain_without_inputs_stores_its_answer_and_one_that_says_nothing_stores_nothing(system):
     chat = MemoryOSChatMemory(memory=system.memory("tom"), input_key="input")
 
@@ -484,28 +481,14 @@ def test_callbacks_of_the_memory_are_told_where_a_chain_runs_by_itself(system, a
 
 
 def test_the_event_loop_goes_on_while_memory_works(open_system):
-    """The embedder waits for the loop, so it would wait for ever on it."""
-    went_on = threading.Event()
-
-    class Waiting(HashingEmbedder):
-        def embed(self, texts):
-            assert went_on.wait(timeout=20), "the event loop stood still"
-            went_on.clear()
-            return super().embed(texts)
-
-    async def beside(task: asyncio.Task[Any]) -> Any:
-        while not task.done():
-            went_on.set()
-            await asyncio.sleep(0)
-        return await task
+    embedder = WaitingForTheLoop()
+    memory = open_system(embedder=embedder).memory("tom")
 
     async def use(chat: MemoryOSChatMemory) -> dict[str, Any]:
-        await beside(asyncio.ensure_future(chat.asave_context({"input": FACT}, {"output": "Nice."})))
-        found = await beside(asyncio.ensure_future(chat.aload_memory_variables({"input": QUESTION})))
-        await beside(asyncio.ensure_future(chat.aclear()))
+        await embedder.beside(chat.asave_context({"input": FACT}, {"output": "Nice."}))
+        found: dict[str, Any] = await embedder.beside(chat.aload_memory_variables({"input": QUESTION}))
+        await chat.aclear()
         return found
-
-    memory = open_system(embedder=Waiting()).memory("tom")
 
     assert FACT in asyncio.run(use(MemoryOSChatMemory(memory=memory)))["history"]
     assert memory.pages() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from langgraph.types import Command
 
 from memoryos_engine import EmbeddingError, HashingEmbedder, StoreError
 from memoryos_engine.storage.chroma import ChromaStore
-from memoryos_integrations.langchain import MemoryOSMiddleware, running_turns
+from memoryos_integrations.langchain import MemoryOSMiddleware, middleware, running_turns
 from memoryos_integrations.langchain.running_turns import LatestTurns
 from tests.langchain.agents import (
     agent,
@@ -249,6 +250,55 @@ def test_a_run_whose_model_failed_stores_nothing_and_its_question_waits_for_the_
 
     assert stored == []
     assert monday(system) == [("My name is Tom.", ""), ("Hello?", "An answer.")]
+
+
+def test_a_purge_takes_what_was_said_in_failed_and_in_running_runs_along(system):
+    def purges(prompt):
+        system.memory("tom", session_id="monday").purge()
+        return "It is gone."
+
+    talker, model = agent([RuntimeError("no model")], system)
+    with pytest.raises(RuntimeError):
+        invoke(talker, "My secret is quince.", config())
+    model.answers = purges
+    invoke(talker, "Forget me.", config())
+    purged = monday(system)
+    model.answers = lambda prompt: "An answer."
+    invoke(talker, "Hello?", config())
+
+    assert (purged, monday(system)) == ([], [("Hello?", "An answer.")])
+
+
+def test_a_purge_after_a_failed_run_takes_its_words_along(system):
+    talker, _ = agent([RuntimeError("no model"), "An answer."], system)
+    with pytest.raises(RuntimeError):
+        invoke(talker, "My secret is quince.", config())
+    system.memory("tom", session_id="monday").purge()
+    invoke(talker, "Hello?", config())
+
+    assert monday(system) == [("Hello?", "An answer.")]
+
+
+async def test_a_run_that_is_cancelled_while_its_turn_is_stored_stores_it_once(system, monkeypatch):
+    talker, _ = agent(["First.", "Second."], system)
+    storing, cancelled = threading.Event(), threading.Event()
+    whole = middleware.save
+
+    def slow(memory, turns, **options):
+        whole(memory, turns, **options)
+        storing.set()
+        cancelled.wait(30)
+
+    monkeypatch.setattr(middleware, "save", slow)
+    run = asyncio.create_task(talker.ainvoke({"messages": [("user", "One?")]}, config()))
+    await asyncio.to_thread(storing.wait, 30)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    cancelled.set()
+    await talker.ainvoke({"messages": [("user", "Two?")]}, config())
+
+    assert monday(system) == [("One?", "First."), ("Two?", "Second.")]
 
 
 def test_a_question_that_is_asked_again_after_a_failure_is_remembered_once(system):
