@@ -178,8 +178,8 @@ def test_a_chain_stores_byte_for_byte_what_add_memory_does(open_system, tmp_path
 
 
 PROCESS = """
-import sys, warnings
-from memoryos_engine import MemoryOS, MemorySettings
+import sys
+from memoryos_engine import MemoryOS
 from tests.langchain.conversation import CONVERSATION, FACT, QUESTION
 from tests.langchain.test_chat_memory import answers_to, conversation_chain
 path, asked = sys.argv[1:]
