@@ -22,7 +22,20 @@ FILES = {
 }
 ENGINE_FILES = {name: file for name, file in FILES.items() if name.split(".")[0] == "memoryos_engine"}
 FRAMEWORKS = frozenset(
-    ("langchain", "langchain_core", "langgraph", "llama_index", "mcp", "IPython", "ipywidgets", "haystack")
+    (
+        "langchain",
+        "langchain_classic",
+        "langchain_core",
+        "langchain_openai",
+        "langgraph",
+        "langmem",
+        "langsmith",
+        "llama_index",
+        "mcp",
+        "IPython",
+        "ipywidgets",
+        "haystack",
+    )
 )
 DATA_TABLES = frozenset(
     (
