@@ -53,11 +53,11 @@ def answer_content(memory: UserMemory, system: MemoryOS, agent_response: object,
         raise error.under("agent_response" if error.parameter == "user_input" else error.parameter) from error
 
 
-def add_answer(system: MemoryOS, owner: Owner, answer: Content) -> DialoguePage:
-    """Give the session's last page its answer; see `UserMemory.add_response`."""
+def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | None) -> DialoguePage:
+    """Give the session's last page its answer, or that of this id; see `UserMemory.add_response`."""
     with system.resident(owner) as resident:
-        page = next(reversed(_short_term(resident, answer.session_id, system.settings)), None)
-        if page is not None and not page.agent_response:
+        page = _asking(_short_term(resident, answer.session_id, system.settings), page_id)
+        if page is not None:
             whole = answered(page, answer, max_bytes=system.settings.max_turn_bytes)
             vectors = _vectors(system, [whole.text])
             with resident.writing:
@@ -67,6 +67,12 @@ def add_answer(system: MemoryOS, owner: Owner, answer: Content) -> DialoguePage:
                     _commit(resident, [whole], vectors)
                     return whole
     return add_contents(system, owner, [answer])[0]
+
+
+def _asking(short_term: Sequence[DialoguePage], page_id: str | None) -> DialoguePage | None:
+    """Return the page that waits for the answer, if there is one."""
+    asked = short_term[-1:] if page_id is None else [page for page in short_term if page.id == page_id]
+    return next((page for page in asked if not page.agent_response), None)
 
 
 def _short_term(resident: ResidentSet, session_id: str, settings: MemorySettings) -> Sequence[DialoguePage]:

@@ -16,12 +16,13 @@ from memoryos_engine.conversing import Exchange, turn_content
 from memoryos_engine.errors import NotFound
 from memoryos_engine.intake import Content
 from memoryos_engine.memory_view import MemoryView
+from memoryos_engine.moving import move_pages
 from memoryos_engine.progress import bar
 from memoryos_engine.records import DialoguePage
 from memoryos_engine.reopening import reopened_memory
 from memoryos_engine.retrieval import Request, retrieve
 from memoryos_engine.retrieved import RetrievedMemory
-from memoryos_engine.settings import require_count, require_text
+from memoryos_engine.settings import require_count, require_id, require_text
 from memoryos_engine.transfer import export_memory, import_turns
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class UserMemory(MemoryView, AwaitedMemory):
         """
         return self.add_contents([turn_content(self, self.system, user_input, agent_response, timestamp, metadata)])[0]
 
-    def add_response(self, agent_response: str, *, metadata: Mapping[str, Any] | None = None) -> DialoguePage:
+    def add_response(
+        self, agent_response: str, *, page_id: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> DialoguePage:
         """Remember what the agent answered to what the user said last in this session, and return the page.
 
         The session's last page takes the answer if it has none yet and is still in STM, which keeps its id,
@@ -67,6 +70,8 @@ class UserMemory(MemoryView, AwaitedMemory):
 
         Args:
             agent_response: what the agent answered.
+            page_id: the page of this session that it answers, where that may not be the last one because
+                several are asked at once.
             metadata: JSON values to add to those of the page.
 
         Raises:
@@ -74,7 +79,8 @@ class UserMemory(MemoryView, AwaitedMemory):
             EmbeddingError, StoreError: it was not stored.
         """
         alone = answer_content(self, self.system, agent_response, metadata)
-        return add_answer(self.system, self.owner, alone)
+        asked = None if page_id is None else require_text("page_id", page_id)
+        return add_answer(self.system, self.owner, alone, asked)
 
     def add_contents(self, contents: list[Content]) -> list[DialoguePage]:
         """Store checked contents in order, in one change, and return their pages."""
@@ -178,6 +184,22 @@ class UserMemory(MemoryView, AwaitedMemory):
         return Exchange(self, self.system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
 
     # -- deleting and moving ------------------------------------------------------------
+
+    def move_pages(self, page_ids: Iterable[str], session_id: str) -> int:
+        """Have pages belong to another session from now on, whole and in one change; return how many moved.
+
+        For hosts whose conversations begin anew, branch or are cut: what was said stays in memory, under
+        another session's name. Its order of arrival, segments and facts stay as they are.
+
+        Args:
+            page_ids: of this user's pages; those that are there already stay.
+            session_id: any non-empty text.
+
+        Raises:
+            NotFound: there is no such page; none was moved.
+            StoreError: nothing was changed, or the store failed when that was done already; call it again.
+        """
+        return move_pages(self.system, self.owner, list(page_ids), require_id("session_id", session_id))
 
     def forget(self, record_id: str) -> None:
         """Delete a page, with what was derived from it alone, or a knowledge entry.

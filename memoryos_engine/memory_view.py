@@ -12,6 +12,7 @@ from memoryos_engine.mid_term import opening
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment, Tier, UserProfile
 from memoryos_engine.retrieval import unasked
 from memoryos_engine.retrieved import RetrievedMemory
+from memoryos_engine.settings import require_count
 from memoryos_engine.storage.user_records import arrival
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ class MemoryView:
         with self.system.resident(self.owner) as resident, resident.reading:
             return sorted(resident.records.pages.values(), key=arrival)
 
-    def session_pages(self) -> list[DialoguePage]:
-        """Return every page of this session in order of arrival, whatever tier it lives in."""
+    def session_pages(self, *, last: int | None = None) -> list[DialoguePage]:
+        """Return the pages of this session in order of arrival, whatever tier they live in.
+
+        Args:
+            last: only so many, at least 1: those that arrived last. It costs no more in a long session.
+        """
+        most = None if last is None else require_count("last", last)
         with self.system.resident(self.owner) as resident, resident.reading:
-            return resident.records.session(self.session_id)
+            return resident.records.session(self.session_id, last=most)
 
     def tiers(self) -> dict[Tier, list[DialoguePage]]:
         """Return every page by the tier it lives in: each page in exactly one."""

@@ -57,6 +57,7 @@ class ResidentSet:
         """Changes whenever records may have vanished, so that an older plan can be told."""
         self.head = Head()
         self._raised = False
+        self._stale = False
         self._store = store
         self._dimension = dimension
         self._precision: Precision = "float32"
@@ -104,6 +105,20 @@ class ResidentSet:
             with self.reading:
                 self._apply(changes, vectors, forgotten)
 
+    def rewrite(self, changes: Changes) -> None:
+        """Write changes that alter what is derived from the order of pages, then load everything anew.
+
+        Raises:
+            StoreError: nothing was changed, or it was written and could not be read again. The next use of
+                this owner's records finds out.
+        """
+        with self.writing:
+            known = self.vectors(page.id for page in changes.pages)
+            rows = self._encoded(changes, {**known, **changes.vectors})
+            self._stale = True  # a write that fails may be done, or half of one that takes several
+            self._write(rows, changes)
+            self.load()
+
     def all_rows(self) -> list[Row]:
         """Read every row of the owner from the store but the head."""
         return [row for row in self._store.rows(self.owner) if row.kind != HEAD]
@@ -122,9 +137,9 @@ class ResidentSet:
             self.load()
 
     def refresh(self) -> None:
-        """Reload if another process committed since this set last read or wrote."""
+        """Reload if another process committed since this set last read or wrote, or it could not be read then."""
         with self.writing:
-            if self._store.shared and self._store.head(self.owner) != self.head:
+            if self._stale or (self._store.shared and self._store.head(self.owner) != self.head):
                 self.load()
 
     def clear(self) -> None:
@@ -154,6 +169,7 @@ class ResidentSet:
             with self.reading:
                 self.records, self.head, self._raised = records, head, False
                 self.epoch += 1
+                self._stale = False
 
     # -- loading ------------------------------------------------------------------
 

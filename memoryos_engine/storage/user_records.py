@@ -66,11 +66,11 @@ class UserRecords:
         """Return the session's pages without a segment, in order of arrival."""
         return [self.pages[page_id] for page_id in self._open.get(session_id, ())]
 
-    def session(self, session_id: str) -> list[DialoguePage]:
-        """Return every page of a session, in order of arrival."""
+    def session(self, session_id: str, *, last: int | None = None) -> list[DialoguePage]:
+        """Return every page of a session, in order of arrival, or the last so many."""
         found: list[DialoguePage] = []
         page_id = self._last.get(session_id)
-        while page_id is not None:
+        while page_id is not None and len(found) != last:
             found.append(self.pages[page_id])
             page_id = self._before[page_id]
         return found[::-1]

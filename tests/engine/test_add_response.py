@@ -88,6 +88,124 @@ def test_the_question_that_is_last_again_after_forgetting_takes_the_answer(memor
     assert told(memory) == [("desk", "First?", "First.", 0)]
 
 
+# -- of several questions -----------------------------------------------------------------------------
+
+
+def test_answers_go_to_the_questions_they_name_in_whatever_order_they_come(system, memory):
+    """Asked at once, in one session; metadata goes with the answer."""
+    asked = [memory.add_memory(f"Question {number}", metadata={"n": number}) for number in range(3)]
+    found = {}
+    for number in (1, 0, 2):
+        found[number] = memory.add_response(f"Answer {number}", page_id=asked[number].id, metadata={"a": number})
+
+    expected = [
+        replace(page, agent_response=f"Answer {number}", metadata={"n": number, "a": number})
+        for number, page in enumerate(asked)
+    ]
+    assert [found[number] for number in range(3)] == expected == memory.pages()
+    assert_as_reloaded(system)
+
+
+def test_an_answer_that_names_none_goes_to_the_last_question_alone(system, memory):
+    first = memory.add_memory("First?")
+    memory.add_memory("Second?")
+    memory.add_response("Second.")
+    memory.add_response("First.", page_id=first.id)
+
+    assert told(memory) == [("desk", "First?", "First.", 0), ("desk", "Second?", "Second.", 1)]
+    assert_as_reloaded(system)
+
+
+def unknown(memory, asked):
+    return "no such page"
+
+
+def an_empty_name(memory, asked):
+    return ""
+
+
+def of_another_session(memory, asked):
+    return memory.in_session("phone").add_memory("Hi").id
+
+
+def of_another_user(memory, asked):
+    return memory.system.memory("eve", session_id="desk").add_memory("Hi").id
+
+
+def answered_already(memory, asked):
+    memory.add_response("Of wood.", page_id=asked.id)
+    return asked.id
+
+
+def forgotten(memory, asked):
+    memory.forget(asked.id)
+    return asked.id
+
+
+def moved(memory, asked):
+    memory.move_pages([asked.id], "phone")
+    return asked.id
+
+
+def a_page_that_left_stm(memory, asked):
+    for number in range(7):
+        memory.add_memory(f"Text {number}", "Noted.")
+    return asked.id
+
+
+def a_page_in_a_segment(memory, asked):
+    a_page_that_left_stm(memory, asked)
+    memory.flush()
+    return asked.id
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        unknown,
+        an_empty_name,
+        of_another_session,
+        of_another_user,
+        answered_already,
+        forgotten,
+        moved,
+        a_page_that_left_stm,
+        a_page_in_a_segment,
+    ],
+)
+def test_an_answer_to_a_page_that_takes_none_is_a_page_of_its_own(system, memory, named):
+    """It does not go to another question that is open: whose answer it is, is known."""
+    page_id = named(memory, memory.add_memory(ASKED))
+    memory.add_memory("And the bow?")
+    before, others = memory.pages(), told(system.memory("eve"))
+    alone = memory.add_response(ANSWERED, page_id=page_id)
+
+    assert memory.pages() == [*before, alone]
+    assert (alone.session_id, alone.user_input, alone.agent_response) == ("desk", "", ANSWERED)
+    assert told(system.memory("eve")) == others
+    assert_as_reloaded(system)
+
+
+@pytest.mark.parametrize("page_id", [5, b"x", ["x"], "half \ud83d"])
+def test_a_name_that_is_no_text_is_refused_and_nothing_stored(memory, page_id):
+    memory.add_memory(ASKED)
+
+    with pytest.raises(InvalidInput, match="page_id"):
+        memory.add_response(ANSWERED, page_id=page_id)
+
+    assert told(memory) == [("desk", ASKED, "", 0)]
+
+
+def test_the_awaited_twin_answers_an_earlier_page_too(memory):
+    first = memory.add_memory("First?")
+    memory.add_memory("Second?")
+
+    whole = asyncio.run(memory.aadd_response("First.", page_id=first.id))
+
+    assert whole == replace(first, agent_response="First.")
+    assert told(memory) == [("desk", "First?", "First.", 0), ("desk", "Second?", "", 1)]
+
+
 # -- answers that become pages of their own ---------------------------------------------------------
 
 

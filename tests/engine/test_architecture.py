@@ -31,6 +31,8 @@ FRAMEWORKS = frozenset(
         "langmem",
         "langsmith",
         "llama_index",
+        "llama_index_instrumentation",
+        "workflows",
         "mcp",
         "IPython",
         "ipywidgets",

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from memoryos_engine import StoreError, Tier
+from memoryos_engine import InvalidInput, StoreError, Tier
 
 from .soundness import assert_as_reloaded, told
 
@@ -61,6 +61,46 @@ def test_it_is_of_one_user_and_assistant(memory):
     assert {page.user_input[:6] for page in system.memory("eve", session_id="desk").session_pages()} == {"Secret"}
     assert system.memory("tom", "another", "desk").session_pages() == []
     assert system.memory("nobody", session_id="desk").session_pages() == []
+
+
+@pytest.mark.parametrize(("last", "found"), [(1, [8]), (3, [4, 6, 8]), (5, [0, 2, 4, 6, 8]), (100, [0, 2, 4, 6, 8])])
+def test_only_those_that_arrived_last_are_returned_in_order_of_arrival(memory, last, found):
+    """Across tiers, and of this session alone."""
+    assert numbered(memory.session_pages(last=last)) == found
+    assert numbered(memory.in_session("phone").session_pages(last=last)) == [number + 1 for number in found]
+    assert memory.in_session("never").session_pages(last=last) == []
+
+
+@pytest.mark.parametrize("last", [0, -1, True, 1.0, "3"])
+def test_a_count_that_is_none_is_refused(memory, last):
+    with pytest.raises(InvalidInput, match="last"):
+        memory.session_pages(last=last)
+
+
+def test_the_last_pages_are_those_that_are_left_and_those_that_came(memory):
+    memory.forget(memory.session_pages()[-1].id)
+    page = memory.add_memory("Which lake?")
+
+    assert numbered(memory.session_pages(last=2)) == [6, 10]
+    assert memory.session_pages(last=1) == [page]
+
+
+def test_the_last_pages_of_a_long_session_cost_no_walk_through_it(memory, monkeypatch):
+    with memory.system.resident(memory.owner) as resident:
+        looked_up = []
+        before = resident.records._before
+        monkeypatch.setattr(
+            resident.records,
+            "_before",
+            type(
+                "Noted",
+                (dict,),
+                {"__getitem__": lambda self, key: looked_up.append(key) or dict.__getitem__(self, key)},
+            )(before),
+        )
+    memory.session_pages(last=2)
+
+    assert len(looked_up) == 2
 
 
 def test_it_holds_pages_whose_sides_came_apart(memory):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from memoryos_engine import HashingEmbedder, MemorySettings
 from memoryos_engine.errors import ClosedError, EmbedderMismatch, InvalidInput, StoreError
+from tests.chroma_server import ChromaServer
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,62 +19,15 @@ def _direct_connections() -> Iterator[None]:
         yield
 
 
-class Server:
-    """A `chroma run` of its own on a free port."""
-
-    def __init__(self, path: Path) -> None:
-        import chromadb
-        from chromadb.config import Settings
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        program = str(Path(sys.executable).with_name("chroma"))
-        command = [program, "run", "--path", str(path), "--host", "127.0.0.1", "--port", str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=path)
-        self._new = lambda: chromadb.HttpClient(
-            host="127.0.0.1", port=self.port, settings=Settings(anonymized_telemetry=False)
-        )
-        self._clients: list[Any] = []
-        self._await()
-
-    def client(self) -> Any:
-        self._clients.append(self._new())
-        return self._clients[-1]
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait(timeout=10)
-
-    def close(self) -> None:
-        self.stop()
-        for client in self._clients:
-            for api in (client._server, client._admin_client._server):
-                api._session.close()  # Chroma's own close leaves its sockets open
-            client.close()
-
-    def _await(self) -> None:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                self.client().heartbeat()
-            except Exception:  # noqa: BLE001 - not up yet, in whatever way
-                assert self._process.poll() is None, "the server ended"
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError("the server did not come up in 20 seconds")
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
+    one = ChromaServer(tmp_path_factory.mktemp("server"))
     yield one
     one.close()
 
 
 @pytest.fixture
-def on_server(server: Server, open_system: Callable, request: pytest.FixtureRequest) -> Callable:
+def on_server(server: ChromaServer, open_system: Callable, request: pytest.FixtureRequest) -> Callable:
     """Open a system through a client of its own, on a collection of this test's own."""
 
     def opening(client: Any = None, **options: Any) -> Any:
@@ -277,7 +226,7 @@ def test_two_systems_on_one_client_share_its_records(server, on_server):
 
 def test_a_server_that_stopped_is_a_store_error_and_not_an_empty_memory(tmp_path, open_system):
     """Style habit 6: no [] for "the disk is gone"."""
-    server = Server(tmp_path)
+    server = ChromaServer(tmp_path)
     try:
         system = open_system(client=server.client())
         memory = system.memory("tom")
