@@ -13,20 +13,20 @@ TORCH ?= torch==2.13.0
 
 help:
 	@echo "make demo         see a memory fill, in the terminal"
-	@echo "make test         lint, types and tests, those of LangChain with its newest and its oldest versions"
+	@echo "make test         lint, types and tests, those of LangChain and LlamaIndex with their newest and their oldest versions"
 	@echo "make test-models  the tests that need a real embedding model (installs torch)"
 	@echo "make evaluate LOCOMO=file.json   retrieval, languages and speed, as figures"
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group dev --editable ".[langchain-classic]"
+	$(BIN)/python -m pip install --quiet --group dev --editable ".[langchain-classic,llama-index]"
 	touch $(STAMP)
 
 $(OLDEST_STAMP): pyproject.toml tests/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(OLDEST)/bin/python -m pip install --quiet --group test --constraint tests/oldest.txt --editable ".[langchain-classic]"
+	$(OLDEST)/bin/python -m pip install --quiet --group test --constraint tests/oldest.txt --editable ".[langchain-classic,llama-index]"
 	touch $(OLDEST_STAMP)
 
 demo: $(STAMP)
@@ -45,13 +45,13 @@ unit: $(STAMP)
 	$(BIN)/pytest -n 2
 
 unit-oldest: $(OLDEST_STAMP)
-	$(OLDEST)/bin/pytest -n 2 -m "not newest" tests/langchain
+	$(OLDEST)/bin/pytest -n 2 -m "not newest" tests/langchain tests/llama_index
 
 test-models:
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(MODELS)/bin/python -m pip install --quiet "$(TORCH)"
-	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[langchain-classic,sentence-transformers]"
+	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[langchain-classic,llama-index,sentence-transformers]"
 	$(MODELS)/bin/pytest -m model
 
 evaluate: $(STAMP)

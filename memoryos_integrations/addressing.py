@@ -18,6 +18,10 @@ _NAMES = {
     "session_id": ("session_id", "thread_id"),
 }
 """Each id with the names hosts have for it."""
+_NAME_ONE = (
+    'Name one for the call, in LangChain with config={"configurable": {"user_id": ...}}, in LlamaIndex '
+    'with instrument_tags({"user_id": ...}) around it, or pass user_id= at construction.'
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +77,18 @@ class Address:
         assert self.system is not None  # noqa: S101 - checked at construction
         ids = {name: named_id(name, *sources, self) for name in _NAMES}
         if ids["user_id"] is None:
-            fix = 'Name one in the run, config={"configurable": {"user_id": ...}}, or pass user_id= at construction.'
-            raise InvalidInput("user_id", "is missing: nothing says whose memory this call is about", fix)
+            raise InvalidInput("user_id", "is missing: nothing says whose memory this call is about", _NAME_ONE)
         return self.system.memory(**{name: value for name, value in ids.items() if value is not None})
+
+
+def whose(address: Address) -> str:
+    """Return what a short repr says of an address; never a path or a key."""
+    if address.memory is not None:
+        owner = address.memory.owner
+        ids = {"user_id": owner.user_id, "assistant_id": owner.assistant_id, "session_id": address.memory.session_id}
+    else:
+        ids = {name: getattr(address, name) for name in ("user_id", "assistant_id", "session_id")}
+    return ", ".join(f"{name}={value!r}" for name, value in ids.items() if value is not None)
 
 
 def named_id(name: str, *sources: object) -> str | None:

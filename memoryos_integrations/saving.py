@@ -23,7 +23,7 @@ from memoryos_engine import (
 )
 from memoryos_engine.settings import require_text
 from memoryos_integrations.content import storable
-from memoryos_integrations.turns import Turn
+from memoryos_integrations.turns import NO_METADATA, Turn
 from memoryos_integrations.waiting_turns import Queue, Queues, Thread, Waiting
 
 REFUSALS, PATIENCE = 5, timedelta(minutes=10)
@@ -146,9 +146,11 @@ def _store_first(memory: UserMemory, queue: Queue) -> None:
 
 def _store_one(memory: UserMemory, queue: Queue, each: Waiting) -> None:
     last = memory.latest_memory().short_term[-1:]
-    if queue.before is None or last == queue.before or not _holds(last, each.turn):
+    retried = queue.before is not None
+    done = retried and each.turn.page_id is None and last != queue.before and _holds(last, each.turn)
+    if not done:
         queue.before = last
-        _write(memory, each, last, alone=queue.unasked)
+        _write(memory, each, _asked(memory, each.turn, last, retried=retried) if not queue.unasked else None)
     queue.before, queue.unasked = None, False
 
 
@@ -160,22 +162,45 @@ def _holds(last: Sequence[DialoguePage], turn: Turn) -> bool:
     )
 
 
-def _write(memory: UserMemory, each: Waiting, last: Sequence[DialoguePage], *, alone: bool) -> None:
-    """Store a turn after the session's last page; an answer goes into it if it waits for one and has room."""
-    said, answer = each.turn.user_input, each.turn.agent_response
-    if not said and not alone and last and not last[0].agent_response:
+def _write(memory: UserMemory, each: Waiting, asked: DialoguePage | None) -> None:
+    """Store a turn after the session's last page; an answer goes into what it answers if there is room."""
+    turn = each.turn
+    if asked is not None and asked.agent_response:  # the write that failed was done
+        return
+    if asked is not None and _joins(memory, turn, asked):
+        return
+    memory.add_memory(turn.user_input, turn.agent_response, timestamp=each.said_at, metadata=turn.metadata)
+
+
+def _joins(memory: UserMemory, answer: Turn, asked: DialoguePage) -> bool:
+    """Store an answer in its page, without its metadata if there is room for no more; say whether there was any."""
+    for metadata in (answer.metadata, NO_METADATA) if answer.metadata else (NO_METADATA,):
         try:
-            memory.add_response(answer)
+            memory.add_response(answer.agent_response, page_id=asked.id, metadata=metadata)
         except InvalidInput:  # too long together
-            pass
-        else:
-            return
-    memory.add_memory(said, answer, timestamp=each.said_at)
+            continue
+        return True
+    return False
+
+
+def _asked(memory: UserMemory, turn: Turn, last: Sequence[DialoguePage], *, retried: bool) -> DialoguePage | None:
+    """Return the page that an answer belongs to: it waits for one, or has just this one since a write that failed."""
+    if turn.user_input:
+        return None
+    if turn.page_id is None:
+        return last[0] if last and not last[0].agent_response else None
+    fitting = ("", turn.agent_response) if retried else ("",)
+    pages = (page for page in memory.latest_memory().short_term if page.id == turn.page_id)
+    return next((page for page in pages if page.agent_response in fitting), None)
 
 
 def _without(refused: Waiting, queue: Queue, error: InvalidInput) -> list[Waiting]:
-    """Return what to try in place of a refused turn: its two sides, an answer without its question, or nothing."""
+    """Return what to try in place of a refused turn: without its metadata, its two sides, an answer without its
+    question, or nothing.
+    """
     turn, queue.before = refused.turn, None
+    if turn.metadata:
+        return [replace(refused, turn=replace(turn, metadata=NO_METADATA))]
     if not (turn.user_input or queue.unasked):
         queue.unasked = True
         return [refused]

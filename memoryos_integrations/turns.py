@@ -9,13 +9,15 @@ Values in, values out: knows no framework, no store and no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
 
 from memoryos_engine import DialoguePage
 
 Role = Literal["user", "agent", "other"]
+NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +31,8 @@ class Message:
     """The host's name for the message, equal wherever the same message is handed over again."""
     asks_tools: bool = False
     """Whether the agent asks tools here and goes on speaking afterwards."""
+    metadata: Mapping[str, Any] = field(default_factory=lambda: NO_METADATA)
+    """Of an answer: JSON values to keep with its page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +43,10 @@ class Turn:
     agent_response: str = ""
     identified: bool = False
     """Whether all its messages have ids, so that handing it over again can be told from saying it again."""
+    metadata: Mapping[str, Any] = field(default_factory=lambda: NO_METADATA)
+    """JSON values to keep with the page."""
+    page_id: str | None = None
+    """Of an answer alone: the page that it answers, where the host can tell."""
 
 
 def turns_of(messages: Iterable[Message]) -> list[Turn]:
@@ -58,19 +66,19 @@ def turns_of(messages: Iterable[Message]) -> list[Turn]:
             aside = message.text if message.text.strip() else aside
         elif message.role == "agent":
             text = message.text if message.text.strip() else aside
-            _add_answer(turns, text, identified=message.id is not None)
+            _add_answer(turns, text, identified=message.id is not None, metadata=message.metadata)
             aside = ""
     return turns
 
 
-def _add_answer(turns: list[Turn], text: str, *, identified: bool) -> None:
+def _add_answer(turns: list[Turn], text: str, *, identified: bool, metadata: Mapping[str, Any] = NO_METADATA) -> None:
     if not text.strip():
         return
     if turns and not turns[-1].agent_response:
         last = turns[-1]
-        turns[-1] = replace(last, agent_response=text, identified=last.identified and identified)
+        turns[-1] = replace(last, agent_response=text, identified=last.identified and identified, metadata=metadata)
     else:
-        turns.append(Turn(agent_response=text, identified=identified))
+        turns.append(Turn(agent_response=text, identified=identified, metadata=metadata))
 
 
 def _answer_aside(turns: list[Turn], aside: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from langchain_core.prompts import PromptTemplate
 from pydantic import PrivateAttr
 
 from memoryos_engine import Embedder, ManualClock, MemoryOS
-from memoryos_engine.evaluation.locomo import Turn
+from memoryos_integrations.evaluation.overhead import MAX_TOKENS, PAGES, Remembering, Script
 from memoryos_integrations.langchain import MemoryOSChatMemory
 
 if TYPE_CHECKING:
@@ -33,28 +33,21 @@ if TYPE_CHECKING:
 OURS, BUFFER, VECTORS = "MemoryOS", "buffer", "vector store"
 """MemoryOSChatMemory, ConversationBufferMemory, and VectorStoreRetrieverMemory on Chroma, by short names."""
 PROMPT = "The following is a conversation between a user and an assistant.\n\n{history}\n\nUser: {input}\nAssistant:"
-MAX_TOKENS, PAGES = 2000, 10
-"""Budget of our context, and how many documents the vector store returns, as many as we find pages."""
 
 
 class ScriptedLLM(LLM):
-    """A model that says `reply` and keeps the last prompt."""
+    """A model that answers as its script says."""
 
-    _reply: str = PrivateAttr(default="")
-    _prompt: str = PrivateAttr(default="")
+    _script: Script = PrivateAttr(default_factory=Script)
 
     @property
     def _llm_type(self) -> str:
         return "scripted"
 
     @property
-    def prompt(self) -> str:
-        """The prompt it was asked with last."""
-        return self._prompt
-
-    def will_say(self, reply: str) -> None:
-        """Set what it says next."""
-        self._reply = reply
+    def script(self) -> Script:
+        """What it says next and was asked last."""
+        return self._script
 
     def _call(
         self,
@@ -63,8 +56,7 @@ class ScriptedLLM(LLM):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> str:
-        self._prompt = prompt
-        return self._reply
+        return self._script.answer(prompt)
 
 
 class EngineEmbeddings(Embeddings):
@@ -83,50 +75,27 @@ class EngineEmbeddings(Embeddings):
         return self.embed_documents([text])[0]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RememberingChain:
-    """A chain with one of the memories."""
-
-    name: str
-    chain: LLMChain
-    memory: BaseMemory
-    model: ScriptedLLM
-    clock: ManualClock
-
-    def say(self, turn: Turn) -> str:
-        """Have one turn through the chain and return the prompt its model received."""
-        self.clock.advance(seconds=(turn.timestamp - self.clock()).total_seconds())
-        self.model.will_say(turn.agent_response or "...")
-        self.chain.invoke({"input": turn.user_input or "...", "session_id": turn.session_id})
-        return self.model.prompt
-
-    def remembered(self, question: str) -> str:
-        """Return what the memory would put into the prompt for a question."""
-        history: str = self.memory.load_memory_variables({"input": question, "session_id": "asking"})["history"]
-        return history
-
-
-def open_chains(folder: Path, embedder: Embedder, stack: ExitStack) -> list[RememberingChain]:
+def open_chains(folder: Path, now: datetime, stack: ExitStack, *, embedder: Embedder) -> list[Remembering]:
     """Return the chain with each memory, kept under `folder` and closed with `stack`."""
-    clock = ManualClock("2023-01-01T00:00:00+00:00")
+    clock = ManualClock(now)
     system = stack.enter_context(closing(MemoryOS(folder / "memoryos", embedder=embedder, clock=clock)))
     ours = MemoryOSChatMemory(system=system, user_id="user", max_tokens=MAX_TOKENS, top_k=PAGES)
     memories = {OURS: ours, BUFFER: _buffer(), VECTORS: _vectors(folder / "vectors", embedder)}
     return [_chain(name, memory, clock) for name, memory in memories.items()]
 
 
-def _chain(name: str, memory: BaseMemory, clock: ManualClock) -> RememberingChain:
+def _chain(name: str, memory: BaseMemory, clock: ManualClock) -> Remembering:
     model = ScriptedLLM()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # LangChain's own, about the chain
-        prompt = PromptTemplate.from_template(PROMPT)
-        return RememberingChain(
-            name=name,
-            chain=LLMChain(llm=model, prompt=prompt, memory=memory),
-            memory=memory,
-            model=model,
-            clock=clock,
-        )
+        chain = LLMChain(llm=model, prompt=PromptTemplate.from_template(PROMPT), memory=memory)
+    return Remembering(
+        name=name,
+        script=model.script,
+        clock=clock,
+        chat=lambda text, session: chain.invoke({"input": text, "session_id": session}),
+        remembered=lambda text: str(memory.load_memory_variables({"input": text, "session_id": "asking"})["history"]),
+    )
 
 
 def _buffer() -> Any:

@@ -19,7 +19,7 @@ from langchain_core.outputs import ChatGeneration
 from memoryos_engine import InvalidInput, MemoryOS, UserMemory
 from memoryos_engine.settings import require_count
 from memoryos_engine.tokens import default_counter
-from memoryos_integrations.addressing import Address
+from memoryos_integrations.addressing import Address, whose
 from memoryos_integrations.langchain.handed_over import handed, store_new
 from memoryos_integrations.langchain.messages import as_messages
 from memoryos_integrations.langchain.run_scope import sources
@@ -138,16 +138,6 @@ class MemoryOSChatMessageHistory(BaseChatMessageHistory):
         messages = as_messages(pages)
         self._given.update({message.id for message in messages if message.id is not None})
         return messages
-
-
-def whose(address: Address) -> str:
-    """Return what a short repr says of an address; never a path or a key."""
-    if address.memory is not None:
-        owner = address.memory.owner
-        ids = {"user_id": owner.user_id, "assistant_id": owner.assistant_id, "session_id": address.memory.session_id}
-    else:
-        ids = {name: getattr(address, name) for name in ("user_id", "assistant_id", "session_id")}
-    return ", ".join(f"{name}={value!r}" for name, value in ids.items() if value is not None)
 
 
 def _only_cuts(frame: FrameType | None) -> bool:

@@ -7,8 +7,7 @@ budget are others'.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_classic.memory.chat_memory import BaseChatMemory
@@ -18,11 +17,12 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 from pydantic import Field, ValidationError
 
-from memoryos_engine import InvalidInput, MemoryOS, RetrievedMemory, UserMemory
+from memoryos_engine import MemoryOS, RetrievedMemory, UserMemory
 from memoryos_engine.settings import require_count, require_id
-from memoryos_integrations.addressing import Address
+from memoryos_integrations.addressing import Address, whose
+from memoryos_integrations.argument_names import ArgumentNames, refusal
 from memoryos_integrations.langchain.chain_values import ANSWERED, SAID, spoken
-from memoryos_integrations.langchain.chat_history import MemoryOSChatMessageHistory, whose
+from memoryos_integrations.langchain.chat_history import MemoryOSChatMessageHistory
 from memoryos_integrations.langchain.messages import as_messages
 from memoryos_integrations.langchain.recall import arecall, recall
 from memoryos_integrations.langchain.run_scope import sources
@@ -31,16 +31,20 @@ from memoryos_integrations.saving import save
 from memoryos_integrations.turns import Turn
 
 _ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
-_ELSEWHERE = {
-    "k": "top_k",
-    "max_token_limit": "max_tokens",
-    "thread_id": "session_id",
-    "retriever": "memory or system",
-    "chat_memory": "memory or system, of which it is made",
-    "llm": "llm= to MemoryOS",
-    "human_prefix": "nothing for it: the text says User and Assistant",
-    "ai_prefix": "nothing for it: the text says User and Assistant",
-}
+_NAMES = ArgumentNames(
+    owner="MemoryOSChatMemory",
+    elsewhere={
+        "k": "top_k",
+        "max_token_limit": "max_tokens",
+        "thread_id": "session_id",
+        "retriever": "memory or system",
+        "chat_memory": "memory or system, of which it is made",
+        "llm": "llm= to MemoryOS",
+        "human_prefix": "nothing for it: the text says User and Assistant",
+        "ai_prefix": "nothing for it: the text says User and Assistant",
+    },
+    advice={},
+)
 """Names of LangChain's own memory classes, and what to do here instead."""
 
 
@@ -96,7 +100,7 @@ class MemoryOSChatMemory(BaseChatMemory):
     """The session as messages; made here."""
 
     def __init__(self, **options: Any) -> None:
-        _require_known(options, type(self).model_fields)
+        _NAMES.require_known(options, [name for name in type(self).model_fields if name != "chat_memory"])
         history = _RunHistory(**{name: options.get(name) for name in _ADDRESS})
         require_count("max_tokens", options.get("max_tokens", 1))
         require_count("top_k", options.get("top_k", 1))
@@ -104,7 +108,7 @@ class MemoryOSChatMemory(BaseChatMemory):
         try:
             super().__init__(**options, chat_memory=history)
         except ValidationError as error:
-            raise _refusal(error) from None
+            raise refusal(error) from None
 
     @property
     def memory_variables(self) -> list[str]:
@@ -181,19 +185,3 @@ class _RunHistory(MemoryOSChatMessageHistory):
 
     def _memory(self) -> UserMemory:
         return self._address.resolve(*sources())
-
-
-def _require_known(given: Collection[str], fields: Collection[str]) -> None:
-    known = [name for name in fields if name != "chat_memory"]
-    for name in given:
-        if name not in known:
-            ours = [_ELSEWHERE[name]] if name in _ELSEWHERE else get_close_matches(name, known, n=1)
-            fix = f"Pass {ours[0]}." if ours else f"There are {', '.join(sorted(known))}."
-            raise InvalidInput(name, "is no argument of MemoryOSChatMemory", fix)
-
-
-def _refusal(error: ValidationError) -> InvalidInput:
-    """Return what pydantic found wrong, without the value it quotes."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = ".".join(map(str, first["loc"])) or "options"
-    return InvalidInput(name, f"is not accepted: {first['msg']}", "Pass what the documentation of the class lists.")

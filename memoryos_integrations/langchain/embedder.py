@@ -1,31 +1,22 @@
 """Any LangChain embeddings as the engine's embedder.
 
-Names, batches and checks; it does not know what is embedded or where vectors go.
+Names the embeddings and asks them; it does not know what is embedded or where vectors go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from pathlib import PurePath
-from threading import Lock
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from memoryos_engine import EmbeddingError, InvalidInput
-from memoryos_engine.embedding import unit_rows
-from memoryos_engine.embedding.function import dimension_of
-from memoryos_engine.settings import require_count, require_id
-from memoryos_engine.similarity import Vector
+from memoryos_engine import InvalidInput
+from memoryos_integrations.foreign_embedder import ForeignEmbedder, derived_name
 
 _NAMED_BY = ("model", "model_name", "model_id", "repo_id", "model_path")
 _SHORTENED_BY = ("dimensions", "output_dimensionality")
 
 
-class LangChainEmbedder:
+class LangChainEmbedder(ForeignEmbedder):
     """LangChain embeddings as the engine's embedder. Thread-safe; picklable if the embeddings are.
 
     Texts and queries are both embedded as documents, so that they compare; a single space
@@ -57,59 +48,12 @@ class LangChainEmbedder:
         concurrent: bool = False,
     ) -> None:
         _require_embeddings(embeddings)
-        self._embeddings = embeddings
-        self._name = require_id("name", _name(embeddings) if name is None else name)
-        self._dimension = None if dimension is None else require_count("dimension", dimension)
-        self._batch_size = require_count("batch_size", batch_size)
-        self._concurrent = concurrent
-        self._turn: AbstractContextManager[object] = nullcontext() if concurrent else Lock()
+        name = _name(embeddings) if name is None else name
+        super().__init__(embeddings, name=name, dimension=dimension, batch_size=batch_size, concurrent=concurrent)
 
-    @property
-    def name(self) -> str:
-        """The name a store remembers."""
-        return self._name
-
-    @property
-    def dimension(self) -> int:
-        """Length of each vector.
-
-        Raises:
-            EmbeddingError: it was not given, and the model failed when asked.
-        """
-        if self._dimension is None:
-            self._dimension = dimension_of(self._ask([" "]))
-        return self._dimension
-
-    def embed(self, texts: Sequence[str]) -> Vector:
-        """Return an array of shape (len(texts), dimension), float32, rows of length 1.
-
-        Raises:
-            EmbeddingError: the model failed, or did not return one finite vector of the right
-                length for each text. It quotes no text.
-        """
-        if not texts:
-            return np.empty((0, self.dimension), dtype=np.float32)
-        starts = range(0, len(texts), self._batch_size)
-        return np.concatenate([self._embed_batch(texts[start : start + self._batch_size]) for start in starts])
-
-    def _embed_batch(self, batch: Sequence[str]) -> Vector:
-        vectors = self._ask([text or " " for text in batch])
-        return unit_rows(vectors, rows=len(batch), dimension=self.dimension)
-
-    def _ask(self, texts: list[str]) -> Vector:
-        try:
-            with self._turn:
-                return np.asarray(list(self._embeddings.embed_documents(texts)), dtype=np.float32)
-        except Exception as error:  # noqa: BLE001 - embeddings are anybody's code
-            # Not chained: the errors of services may quote a text or the key.
-            problem = f"the embedder {self._name} failed with {type(error).__name__}; nothing was stored"
-            raise EmbeddingError(f"{problem}. Check the network, the key, and the length of texts it takes.") from None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as what it was made of."""
-        options: dict[str, Any] = {"dimension": self._dimension, "batch_size": self._batch_size}
-        made = partial(type(self), name=self._name, concurrent=self._concurrent, **options)
-        return made, (self._embeddings,)
+    def _vectors(self, texts: list[str]) -> Iterable[object]:
+        vectors: Iterable[object] = self._model.embed_documents(texts)
+        return vectors
 
 
 def _require_embeddings(embeddings: object) -> None:
@@ -119,12 +63,4 @@ def _require_embeddings(embeddings: object) -> None:
 
 
 def _name(embeddings: Embeddings) -> str:
-    told = (getattr(embeddings, name, None) for name in _NAMED_BY)
-    model = next((name for name in told if isinstance(name, str) and name and "://" not in name), None)
-    if model is None:
-        fix = "Pass name= with the model and its version: a store remembers it."
-        raise InvalidInput("name", f"cannot be told from {type(embeddings).__name__}", fix)
-    path = PurePath(model)
-    lengths = (getattr(embeddings, name, None) for name in _SHORTENED_BY)
-    shortened = "".join(f", dimensions={length}" for length in lengths if isinstance(length, int))
-    return f"langchain:{type(embeddings).__name__}({path.name if path.is_absolute() else model}{shortened})"
+    return derived_name("langchain", embeddings, named_by=_NAMED_BY, shortened_by=_SHORTENED_BY)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -18,27 +17,35 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, run_in_executor
 from pydantic import ConfigDict, Field
 
-from memoryos_engine import InvalidInput, MemoryOS, UserMemory
+from memoryos_engine import MemoryOS, UserMemory
 from memoryos_engine.settings import require_count
 from memoryos_integrations.addressing import Address
+from memoryos_integrations.argument_names import ArgumentNames
+from memoryos_integrations.langchain.documents import documents_of
 from memoryos_integrations.langchain.recall import arecall, recall
 from memoryos_integrations.langchain.run_scope import sources
-from memoryos_integrations.langchain.search import KINDS, Search, narrowed, search_documents
-from memoryos_integrations.page_filter import page_filter
+from memoryos_integrations.search import KINDS, Search, find, narrowed
+from memoryos_integrations.search_arguments import DEFAULT_COUNT, DEFAULTS, checked
 
-_IDS = ("user_id", "assistant_id", "session_id")
-_ASKED = ("k", "kinds", "filter", "session_ids", "since", "until", "include_recent")
+_ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
+_COUNT = "k"
+_ASKED = (_COUNT, *DEFAULTS)
 """Arguments that a call may give again; what it gives, None aside, replaces what was given then."""
-_ELSEWHERE = {
-    "top_k": "k",
-    "limit": "k",
-    "n_results": "k",
-    "num_results": "k",
-    "search_kwargs": "k and filter",
-    "where": "filter",
-    "thread_id": "session_id",
-}
-"""Names of other retrievers for ours."""
+_NAMES = ArgumentNames(
+    owner="MemoryOSRetriever",
+    elsewhere={
+        "top_k": "k",
+        "limit": "k",
+        "n_results": "k",
+        "num_results": "k",
+        "search_kwargs": "k and filter",
+        "where": "filter",
+        "thread_id": "session_id",
+    },
+    advice=dict.fromkeys(
+        _ADDRESS, 'Name the user in the run, config={"configurable": {"user_id": ...}}, or at construction.'
+    ),
+)
 
 
 class MemoryOSRetriever(BaseRetriever):
@@ -49,7 +56,7 @@ class MemoryOSRetriever(BaseRetriever):
     `k`, `kinds`, `include_recent` and what filters can be given again in a call, as in
     `retriever.invoke(query, k=3)`. A blank query finds the newest pages.
 
-    A document's metadata says what it is: `documents.page_document` and `fact_document` list it.
+    A document's metadata says what it is: `excerpts.page_excerpt` and `fact_excerpt` list it.
     Pages come first, by score. Up to a fifth of the places are then for facts that fit the query well
     and were read from pages that are not among those found.
 
@@ -71,7 +78,7 @@ class MemoryOSRetriever(BaseRetriever):
     """For runs that name no assistant."""
     session_id: str | None = Field(default=None, repr=False)
     """For runs that name no session; only matters without `include_recent`, and for `as_context`."""
-    k: int = 10
+    k: int = DEFAULT_COUNT
     """Documents to return, at least 1; fewer come only where there are no more."""
     kinds: Sequence[str] = KINDS
     """What to return: "page", "fact", or both."""
@@ -87,10 +94,10 @@ class MemoryOSRetriever(BaseRetriever):
     """Whether the asking session's short-term memory is searched too; leave it out where the chain has it."""
 
     def __init__(self, **options: Any) -> None:
-        _require_known(options, type(self).model_fields)
-        Address(**{name: options.get(name) for name in ("memory", "system", *_IDS)})
+        _NAMES.require_known(options, type(self).model_fields)
+        Address(**{name: options.get(name) for name in _ADDRESS})
         given = {name: options[name] for name in _ASKED if name in options}
-        _checked({name: type(self).model_fields[name].default for name in _ASKED} | given)
+        checked({name: type(self).model_fields[name].default for name in _ASKED} | given, count=_COUNT)
         super().__init__(**options)
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **options: Any) -> list[Document]:  # noqa: A002
@@ -125,9 +132,9 @@ class MemoryOSRetriever(BaseRetriever):
             InvalidInput: an option is unknown or out of range, or nothing says whose memory is meant.
         """
         given = {} if options is None else {name: value for name, value in options.items() if value is not None}
-        _require_known(given, _ASKED)
-        asked = _checked({name: getattr(self, name) for name in _ASKED} | given)
-        address = Address(**{name: getattr(self, name) for name in ("memory", "system", *_IDS)})
+        _NAMES.require_known(given, _ASKED)
+        asked = checked({name: getattr(self, name) for name in _ASKED} | given, count=_COUNT)
+        address = Address(**{name: getattr(self, name) for name in _ADDRESS})
         return Search(memory=address.resolve(*sources(config)), **asked)
 
     def _prepared(self, config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +148,8 @@ class MemoryOSRetriever(BaseRetriever):
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - the signature is LangChain's
         search: Search | None = None,
     ) -> list[Document]:
-        return search_documents(search or self.searching(), query)
+        found = find(search or self.searching(), query)
+        return documents_of(found.memory, found.tiers)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, search: Search | None = None
@@ -170,32 +178,3 @@ class _Context:
         found = await arecall(search.memory, query, top_k=self.k, where=search.where, config=config)
         text: str = await run_in_executor(None, lambda: narrowed(found, search).to_prompt(self.max_tokens))
         return text
-
-
-def _checked(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is asked of a search as `Search` takes it."""
-    kinds = asked["kinds"]
-    if isinstance(kinds, str) or not isinstance(kinds, Sequence) or not kinds or not set(kinds) <= set(KINDS):
-        raise InvalidInput("kinds", "is no list of what there is", 'Pass ["page"], ["fact"] or both.')
-    if not isinstance(asked["include_recent"], bool):
-        problem = f"is a {type(asked['include_recent']).__name__}, not a bool"
-        raise InvalidInput("include_recent", problem, "Pass True or False.")
-    return {
-        "k": require_count("k", asked["k"]),
-        "kinds": frozenset(kinds),
-        "where": page_filter(asked["filter"], asked["session_ids"], asked["since"], asked["until"]),
-        "include_recent": asked["include_recent"],
-    }
-
-
-def _require_known(given: Collection[str], known: Collection[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise InvalidInput(name, "is no argument of MemoryOSRetriever here", _instead(name, known))
-
-
-def _instead(name: str, known: Collection[str]) -> str:
-    if name in _IDS or name in ("memory", "system"):
-        return 'Name the user in the run, config={"configurable": {"user_id": ...}}, or at construction.'
-    ours = [_ELSEWHERE[name]] if name in _ELSEWHERE else get_close_matches(name, known, n=1)
-    return f"Pass {ours[0]}." if ours else f"There are {', '.join(sorted(known))}."

@@ -5,48 +5,12 @@ A turn that goes on in another process is unknown there; nothing may depend on i
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from typing import Generic, TypeVar
-
 from memoryos_engine import RetrievedMemory, UserMemory
+from memoryos_integrations.latest_values import LatestValues
 
-Value = TypeVar("Value")
-
-
-class LatestTurns(Generic[Value]):
-    """Values by turn; those of the turns put in first fall out. Thread-safe.
-
-    Args:
-        most: how many are kept.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._values: OrderedDict[str, Value] = OrderedDict()
-
-    def put(self, turn_id: str, value: Value) -> None:
-        """Keep the value for this turn."""
-        with self._lock:
-            self._values[turn_id] = value
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
-
-    def get(self, turn_id: str) -> Value | None:
-        """Return the value kept for this turn; None if there is none."""
-        with self._lock:
-            return self._values.get(turn_id)
-
-    def take(self, turn_id: str) -> Value | None:
-        """Return the value kept for this turn and keep it no longer."""
-        with self._lock:
-            return self._values.pop(turn_id, None)
-
-
-_ended: LatestTurns[bool] = LatestTurns(10_000)
-_begun: LatestTurns[int] = LatestTurns(10_000)
-_recalled: LatestTurns[RetrievedMemory] = LatestTurns(256)
+_ended: LatestValues[str, bool] = LatestValues(10_000)
+_begun: LatestValues[str, int] = LatestValues(10_000)
+_recalled: LatestValues[str, RetrievedMemory] = LatestValues(256)
 """Kept here and not in the state of the run, where it would outlive what is forgotten."""
 
 

@@ -371,6 +371,140 @@ def test_a_store_whose_directory_is_moved_away_loses_nothing_once_it_is_back(tmp
     assert told(open_system(path=tmp_path / "here").memory("tom")) == "Q/A R/B S/C T/D"
 
 
+# -- answers that name their question, and what is told beside them -------------------------------------------
+
+
+def answer(text: str, page_id: str | None = None, **metadata) -> Turn:
+    return Turn(agent_response=text, page_id=page_id, metadata=metadata)
+
+
+@pytest.mark.parametrize("handed", [["Q/A"], ["Q/", "/A"]], ids=["whole", "side by side"])
+def test_metadata_for_which_there_is_no_room_costs_nobody_the_turn(open_system, handed):
+    memory = open_system(max_turn_bytes=1000).memory("tom", session_id="desk")
+    for each in handed:
+        kept = {"tool_calls": "x" * 5000} if each.endswith("A") else {}
+        save(memory, [replace(turn(each), metadata=kept)], again=False)
+
+    assert (told(memory), dict(memory.pages()[0].metadata), left(memory)) == ("Q/A", {}, "")
+
+
+def test_the_same_words_answered_twice_to_one_page_are_two_answers(memory):
+    save(memory, turns("Q/"))
+    page = memory.pages()[0]
+    for _ in range(2):
+        save(memory, [answer("Yes.", page.id)], again=False)
+
+    assert told(memory) == "Q/Yes. /Yes."
+
+
+def test_an_answer_that_waits_goes_to_its_page_though_the_last_page_got_the_same_words(memory):
+    save(memory, turns("First?/ Second?/"))
+    first = memory.pages()[0]
+    with broken_store(memory.system), pytest.raises(StoreError):
+        save(memory, [answer("Yes.", first.id)], again=False)
+    memory.add_response("Yes.")
+    retry(memory)
+
+    assert told(memory) == "First?/Yes. Second?/Yes."
+
+
+def beside(memory) -> list[dict]:
+    """The metadata of every page of the session."""
+    return [dict(page.metadata) for page in memory.session_pages()]
+
+
+def test_an_answer_goes_to_the_question_that_it_names(memory):
+    first, second = (memory.add_memory(said, metadata={"said": said}) for said in "QR")
+    save(memory, [answer("A", first.id, n=1)])
+    save(memory, [answer("B", second.id, n=2)])
+
+    assert told(memory) == "Q/A R/B"
+    assert beside(memory) == [{"said": "Q", "n": 1}, {"said": "R", "n": 2}]
+
+
+def test_an_answer_to_what_takes_none_is_a_page_of_its_own_and_no_other_questions(memory):
+    first = memory.add_memory("Q", "X")
+    memory.add_memory("R")
+    save(memory, [answer("A", first.id, n=1), answer("B", "no such page", n=2)])
+
+    assert told(memory) == "Q/X R/ /A /B"
+    assert beside(memory) == [{}, {}, {"n": 1}, {"n": 2}]
+
+
+def test_a_question_that_left_short_term_memory_gets_its_answer_as_a_page(open_system):
+    memory = open_system(short_term_capacity=2).memory("tom", session_id="desk")
+    first = memory.add_memory("Q")
+    save(memory, turns("R/ S/"))
+    save(memory, [answer("A", first.id)])
+
+    assert told(memory) == "Q/ R/ S/ /A"
+
+
+def test_an_answer_to_an_earlier_page_that_waited_goes_there_when_it_can(system, memory):
+    first = memory.add_memory("Q")
+    memory.add_memory("R")
+    with broken_store(system), pytest.raises(StoreError):
+        save(memory, [answer("A", first.id, n=1)])
+    save(memory, turns("S/C"))
+
+    assert (told(memory), left(memory)) == ("Q/A R/ S/C", "")
+    assert beside(memory) == [{"n": 1}, {}, {}]
+
+
+@pytest.mark.parametrize("more", ["", "S/C", "S/"])
+def test_an_answer_to_an_earlier_page_whose_write_was_done_is_not_stored_twice(system, memory, more):
+    """Only its reply was lost; the session's last page says nothing of it."""
+    first = memory.add_memory("Q")
+    memory.add_memory("R")
+    with broken_store(system, writes=True), pytest.raises(StoreError):
+        save(memory, [answer("A", first.id, n=1)])
+    assert left(memory) == "/A"
+    # what is resident learns of a write whose reply was lost when it is loaded anew
+    with system.resident(memory.owner) as resident:
+        resident.load()
+    save(memory, turns(more))
+
+    assert (told(memory), left(memory)) == (f"Q/A R/ {more}".strip(), "")
+    assert beside(memory)[:2] == [{"n": 1}, {}]
+
+
+def test_nor_is_it_where_what_is_resident_does_not_know_of_the_write(open_system, system, memory):
+    first = memory.add_memory("Q")
+    memory.add_memory("R")
+    with broken_store(system, writes=True), pytest.raises(StoreError):
+        save(memory, [answer("A", first.id, n=1)])
+    retry(memory)
+    found = told(memory)
+    system.close()
+
+    assert (found, told(open_system().memory("tom", session_id="desk"))) == ("Q/A R/", "Q/A R/")
+
+
+def test_metadata_outlives_an_outage(system, memory):
+    """Of whole turns, of answers, and of what is handed over again."""
+    whole = Turn(user_input="Q", agent_response="A", metadata={"tools": [{"name": "look", "arguments": "{}"}]})
+    with broken_store(system):
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                save(memory, [whole, Turn(user_input="R", metadata={"n": 1})])
+        with pytest.raises(StoreError):
+            save(memory, [answer("B", m=2)])
+    kept = left(memory)
+    retry(memory)
+
+    assert (kept, told(memory)) == ("Q/A R/ /B", "Q/A R/B")
+    assert beside(memory) == [{"tools": [{"name": "look", "arguments": "{}"}]}, {"n": 1, "m": 2}]
+
+
+def test_an_answer_that_is_too_long_for_its_question_keeps_its_metadata(open_system):
+    memory = open_system(max_turn_bytes=20).memory("tom")
+    page = memory.add_memory("x" * 10)
+    save(memory, [answer("y" * 10, page.id, n=1)])
+
+    assert told(memory) == f"{'x' * 10}/ /{'y' * 10}"
+    assert beside(memory) == [{}, {"n": 1}]
+
+
 # -- what can never be stored -------------------------------------------------------------------------
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-from http import HTTPStatus
-from types import SimpleNamespace
-
 import pytest
 from langchain_core import exceptions
 from langchain_core.messages import AIMessage
@@ -29,22 +25,6 @@ class ServiceError(Exception):
         self.__dict__.update(told)
 
 
-def caused_by(error):
-    wrapped = RuntimeError(f"the integration failed on {SECRET}")
-    wrapped.__cause__ = error
-    return wrapped
-
-
-def response(status=None, **headers):
-    return SimpleNamespace(
-        status_code=status, headers={name.replace("_", "-"): value for name, value in headers.items()}
-    )
-
-
-def botocore(status, **headers):
-    return {"ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers}, "Error": {"Message": SECRET}}
-
-
 def asks(answer):
     """The three ways to ask a model that answers so."""
     model = LangChainChatModel(Speaker(respond=saying(answer)))
@@ -61,32 +41,16 @@ def raised_by(ask):
     return caught.value
 
 
-NETWORK = "Check the network, and how the model was set up."
 LATER = "The service failed; try again later."
-LIMIT = "The rate limit or quota is used up; try again later."
-REFUSED = "The service refused the request; check the model, its options and the length of the prompt."
-FAILURES = {
-    "the network": (ConnectionError(SECRET), "ConnectionError", NETWORK),
-    "a bug": (ZeroDivisionError(SECRET), "ZeroDivisionError", NETWORK),
-    "a status": (ServiceError(status_code=500), "ServiceError, HTTP 500", LATER),
-    "a key": (ServiceError(status_code=401), "ServiceError, HTTP 401", "Check the API key."),
-    "a status as code": (ServiceError(code=HTTPStatus.TOO_MANY_REQUESTS), "ServiceError, HTTP 429", LIMIT),
-    "a code that is no status": (ServiceError(code="invalid_prompt"), "ServiceError", NETWORK),
-    "a status of no error": (ServiceError(status_code=200), "ServiceError", NETWORK),
-    "a response": (ServiceError(response=response(503)), "ServiceError, HTTP 503", LATER),
-    "a botocore response": (ServiceError(response=botocore(400)), "ServiceError, HTTP 400", REFUSED),
-    "a cause": (caused_by(ServiceError(status_code=404)), "RuntimeError, HTTP 404",
-                "The service has no such model; check its name."),
-}  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "kind", "advice"), FAILURES.values(), ids=FAILURES)
-def test_what_a_provider_raises_is_an_error_of_ours_that_quotes_nothing(error, kind, advice):
-    for ask in asks(error):
+def test_what_a_provider_raises_is_an_error_of_ours_that_quotes_nothing():
+    for ask in asks(ServiceError(status_code=500, retry_after=7)):
         raised = raised_by(ask)
 
-        assert str(raised) == f"the model 'speaker' did not answer ({kind}). {advice}"
-        assert (type(raised) is ReplyRefused, raised.__cause__, raised.__suppress_context__) == (False, None, True)
+        assert str(raised) == f"the model 'speaker' did not answer (ServiceError, HTTP 500). {LATER}"
+        assert (type(raised) is ReplyRefused, raised.retry_after) == (False, 7.0)
+        assert (raised.__cause__, raised.__suppress_context__) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -100,47 +64,10 @@ def test_langchains_own_errors_tell_their_status(name, status):
     assert f"(TheirError, HTTP {status})" in str(raised_by(asks(kind(SECRET))[0]))
 
 
-def test_an_error_that_the_caller_was_handling_is_not_taken_for_the_cause():
-    error = ConnectionError(SECRET)
-    error.__context__ = ServiceError(status_code=429, retry_after=60)
-    raised = raised_by(asks(error)[0])
-
-    assert (str(raised), raised.retry_after) == (
-        f"the model 'speaker' did not answer (ConnectionError). {NETWORK}",
-        None,
-    )
-
-
-WAITS = {
-    "seconds": (ServiceError(response=response(429, retry_after="7")), 7.0),
-    "capitals": (ServiceError(response=response(429, Retry_After="7")), 7.0),
-    "milliseconds": (ServiceError(response=response(429, retry_after_ms="250")), 0.25),
-    "of botocore": (ServiceError(response=botocore(429, **{"retry-after": "3"})), 3.0),
-    "an attribute": (ServiceError(retry_after=2.5), 2.5),
-    "a cause": (caused_by(ServiceError(retry_after=4)), 4.0),
-    "nothing": (ServiceError(status_code=429), None),
-    "nonsense": (ServiceError(retry_after="soon", response=response(429, retry_after="later")), None),
-    "headers that are none": (ServiceError(response=SimpleNamespace(headers=["retry-after: 7"])), None),
-}
-
-
-@pytest.mark.parametrize(("error", "seconds"), WAITS.values(), ids=WAITS)
-def test_the_time_a_service_asks_to_wait_is_kept(error, seconds):
-    assert [raised_by(ask).retry_after for ask in asks(error)] == [seconds] * 3
-
-
 def test_an_error_of_the_engine_is_passed_on_as_it_is():
     error = ReplyRefused("no", retry_after=3.0)
 
     assert [raised_by(ask) for ask in asks(error)] == [error] * 3
-
-
-def test_an_error_can_be_sent_to_another_process():
-    raised = raised_by(asks(ServiceError(status_code=429, retry_after=2))[0])
-    arrived = pickle.loads(pickle.dumps(raised))
-
-    assert (type(arrived), str(arrived), vars(arrived)) == (type(raised), str(raised), vars(raised))
-    assert vars(arrived) == {"retry_after": 2.0, "status_code": 429}
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
@@ -179,8 +106,6 @@ REFUSALS = {
         response_metadata={"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
     ),
     "an error of the filter's": ServiceError(status_code=400, code="content_filter"),
-    "an error told only in words": ValueError("Azure has not provided the response due to a content filter being on"),
-    "an error of the client's": type("ContentFilterFinishReasonError", (Exception,), {})(),
 }
 
 

@@ -25,7 +25,7 @@ from langgraph.types import Command
 from memoryos_engine import EmbeddingError, HashingEmbedder, StoreError
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_integrations.langchain import MemoryOSMiddleware, middleware, running_turns
-from memoryos_integrations.langchain.running_turns import LatestTurns
+from memoryos_integrations.latest_values import LatestValues
 from tests.langchain.agents import (
     agent,
     ainvoke,
@@ -103,8 +103,8 @@ def elsewhere(monkeypatch):
     """Forget what this process knows of its turns, as if another one went on."""
 
     def forget() -> None:
-        monkeypatch.setattr(running_turns, "_begun", LatestTurns(10))
-        monkeypatch.setattr(running_turns, "_recalled", LatestTurns(10))
+        monkeypatch.setattr(running_turns, "_begun", LatestValues(10))
+        monkeypatch.setattr(running_turns, "_recalled", LatestValues(10))
 
     return forget
 

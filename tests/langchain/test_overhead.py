@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
-from memoryos_engine import HashingEmbedder
-from memoryos_engine.evaluation.locomo import load_locomo
-from memoryos_engine.terminal import progress
 from memoryos_integrations.evaluation.langchain_chains import BUFFER, OURS, VECTORS
-from memoryos_integrations.evaluation.langchain_overhead import Measured, measure, rows
-
-TURNS = 12
-SAMPLE = [
-    {
-        "sample_id": "small",
-        "conversation": {
-            "speaker_a": "Tom",
-            "speaker_b": "Eve",
-            "session_1_date_time": "1:56 pm on 8 May, 2023",
-            "session_1": [
-                {"speaker": speaker, "dia_id": f"D1:{2 * place + (speaker == 'Eve') + 1}", "text": text}
-                for place in range(TURNS)
-                for speaker, text in (
-                    ("Tom", f"My cousin number {place} lives in city{place}."),
-                    ("Eve", f"Noted about {place}."),
-                )
-            ],
-        },
-        "qa": [{"question": "Who lives in city3?", "evidence": ["D1:7"], "category": 4}],
-    }
-]
-
-
-def sample(folder: Path) -> Path:
-    file = folder / "locomo.json"
-    file.write_text(json.dumps(SAMPLE), encoding="utf-8")
-    return file
-
-
-def measured(folder: Path) -> dict[str, Measured]:
-    results = {name: Measured() for name in (OURS, BUFFER, VECTORS)}
-    with progress(quiet=True) as bars:
-        measure(load_locomo(sample(folder))[0], HashingEmbedder(), results, bars)
-    return results
+from memoryos_integrations.evaluation.langchain_overhead import COMPARISON
+from memoryos_integrations.evaluation.overhead import rows
+from tests.small_locomo import TURNS, measured, written
 
 
 def test_every_memory_had_every_turn_and_every_question(tmp_path):
-    results = measured(tmp_path)
+    results = measured(COMPARISON, tmp_path)
 
     assert {name: (len(one.seconds), one.found) for name, one in results.items()} == dict.fromkeys(
         (OURS, BUFFER, VECTORS), (TURNS, [1.0])
@@ -57,14 +20,15 @@ def test_every_memory_had_every_turn_and_every_question(tmp_path):
 
 
 def test_a_row_has_a_cell_for_each_memory_also_where_no_conversation_was_long_enough(tmp_path):
-    shown = dict(rows(measured(tmp_path)))
+    shown = dict(rows(measured(COMPARISON, tmp_path)))
 
     assert shown["tokens sent at turn 300"] == ["-", "-", "-"]
     assert shown["evidence found"] == ["1.000", "1.000", "1.000"]
+    assert "evidence found after a restart" not in shown
 
 
 def test_the_command_prints_a_table(tmp_path):
-    command = [sys.executable, "-m", "memoryos_integrations.evaluation.langchain_overhead", str(sample(tmp_path))]
+    command = [sys.executable, "-m", "memoryos_integrations.evaluation.langchain_overhead", str(written(tmp_path))]
 
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import memoryos_integrations.langchain as adapters
-from memoryos_engine import MemoryOS
+from tests.pages import dead_links, examples_of, pages_of_tom, run_quietly
 
 FOLDER = Path(adapters.__file__).parent
 PAGES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ("README.md", "COMING_FROM.md")}
-EXAMPLES = {
-    f"{name} {place}": code
-    for name, text in PAGES.items()
-    for place, code in enumerate(re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL), start=1)
-}
+EXAMPLES = examples_of(PAGES)
 MODEL = """
-import sys
-sys.path.insert(0, {root!r})
 from tests.langchain.conversation import RecordingChatModel
 model = RecordingChatModel(answers=lambda prompt: "I see.")
 """
-OF_LANGCHAIN = re.compile("LangChainDeprecationWarning: (The class `LLMChain`|RunnableWithMessageHistory)")
+OF_LANGCHAIN = "LangChainDeprecationWarning: (The class `LLMChain`|RunnableWithMessageHistory)"
 """What LangChain says of its own classes that two examples are about."""
-ROOT = str(Path(__file__).parent.parent.parent)
 
 
 def run(code: str, folder: Path) -> None:
-    whole = MODEL.format(root=ROOT) + code
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", whole],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, [line for line in done.stderr.splitlines() if not OF_LANGCHAIN.search(line)]) == (0, [])
-
-
-def pages_of_tom(folder: Path) -> list[tuple[str, str]]:
-    with MemoryOS(path=folder / "memoryos_data") as system:
-        return [(page.user_input, page.agent_response) for page in system.memory("tom").pages()]
+    run_quietly(MODEL + code, folder, heard=OF_LANGCHAIN)
 
 
 def test_the_examples_are_found():
@@ -80,10 +56,4 @@ def test_an_old_conversation_moves_over_as_it_was(place, tmp_path):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_of_a_page_leads_somewhere(name):
-    headings = {
-        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", PAGES[name], re.M)
-    }
-    links = re.findall(r"\]\(([^)]+)\)", PAGES[name])
-
-    assert [link for link in links if link.startswith("#") and link[1:] not in headings] == []
-    assert [link for link in links if not link.startswith(("#", "http")) and not (FOLDER / link).exists()] == []
+    assert dead_links(PAGES[name], FOLDER) == []

@@ -21,8 +21,8 @@ from langchain_core.runnables import ConfigurableField, RunnableConfig, Runnable
 
 from memoryos_engine import HashingEmbedder, InvalidInput, ManualClock, MemoryOS, StoreError, UserMemory
 from memoryos_integrations.langchain import MemoryOSRetriever
-from memoryos_integrations.langchain.search import LEAST_FACT_SCORE
 from memoryos_integrations.saving import save
+from memoryos_integrations.search import LEAST_FACT_SCORE
 from memoryos_integrations.turns import Turn
 from tests.engine.fakes import TagAnalyst, TagEmbedder
 

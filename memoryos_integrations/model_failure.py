@@ -1,4 +1,4 @@
-"""What a LangChain model raised, as the engine's errors.
+"""What a framework's model raised, as the engine's errors.
 
 Every provider raises errors of its own, which quote the service, the prompt or the key. So
 only their type, status and waiting time are taken over, and they are never chained.
@@ -28,7 +28,7 @@ _STATUS_OF = {
     "ModelNotFoundError": 404,
     "ModelRateLimitError": 429,
 }
-"""LangChain's own errors, by name because its older versions have none of them."""
+"""LangChain's own errors, by name because its older versions have none of them; other frameworks have none at all."""
 
 _FILTERED = frozenset(("ContentFilterFinishReasonError", "OpenAIRefusalError"))
 _FILTERED_TEXT = "Azure has not provided the response due to a content filter"

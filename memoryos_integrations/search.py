@@ -1,17 +1,17 @@
-"""One search of one memory, from query to documents: pages as the backbone, facts where they add to them."""
+"""One search of one memory: pages as the backbone, facts where they add to them.
+
+Knows no framework: adapters say what is asked of whose memory, and hand on what is found in their own types.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from langchain_core.documents import Document
-
-from memoryos_engine import KnowledgeEntry, RetrievedMemory, UserMemory, UserProfile
+from memoryos_engine import KnowledgeEntry, RetrievedMemory, Tier, UserMemory, UserProfile
 from memoryos_engine.long_term import user_profile
 from memoryos_engine.settings import require_text
-from memoryos_integrations.langchain.documents import documents_of
 from memoryos_integrations.page_filter import PageFilter
 from memoryos_integrations.saving import try_waiting
 
@@ -22,7 +22,7 @@ PAGES_PER_FACT = 5
 """One place in so many may go to a fact instead of a page."""
 LEAST_FACT_SCORE = 0.5
 """A fact must fit this well, of 1.3, to take a page's place. On LoCoMo's development conversations facts of any
-score cost .021 of the evidence found at ten documents; from 0.5 on they cost none."""
+score cost .021 of the evidence found in ten places; from 0.5 on they cost none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +36,20 @@ class Search:
     include_recent: bool
 
 
-def search_documents(search: Search, query: str) -> list[Document]:
-    """Return the documents for a query, at most `search.k`: pages best first, then facts.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What a search found: its pages and facts, and no more than these."""
+
+    memory: RetrievedMemory
+    """Pages best first; the facts that have a place, best first, as `user_knowledge`. Its STM is empty."""
+    tiers: Mapping[str, Tier]
+    """Page id to tier, for each of the pages."""
+
+
+def find(search: Search, query: str) -> Found:
+    """Return what there is for a query, at most `search.k` pages and facts together.
+
+    A blank query finds the newest pages, which have no score.
 
     Raises:
         InvalidInput: the query is no text.
@@ -48,7 +60,7 @@ def search_documents(search: Search, query: str) -> list[Document]:
     facts = _facts(search, found)
     pages = found.pages[: search.k - len(facts)] if PAGE in search.kinds else ()
     chosen = replace(found, short_term=(), pages=pages, user_knowledge=facts, assistant_knowledge=())
-    return documents_of(chosen, search.memory.tiers_of(page.id for page in pages))
+    return Found(memory=chosen, tiers=search.memory.tiers_of(page.id for page in pages))
 
 
 def narrowed(found: RetrievedMemory, search: Search) -> RetrievedMemory:
@@ -82,7 +94,7 @@ def _newest(search: Search) -> RetrievedMemory:
 
 
 def _facts(search: Search, found: RetrievedMemory) -> tuple[KnowledgeEntry, ...]:
-    """Return the facts that have a place among the documents, best first."""
+    """Return the facts that have a place beside the pages, best first."""
     facts = _allowed((*found.user_knowledge, *found.assistant_knowledge), found, search)
     best = sorted(facts, key=lambda fact: -(fact.score or 0.0))
     if PAGE not in search.kinds:

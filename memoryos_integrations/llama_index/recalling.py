@@ -1,0 +1,102 @@
+"""What a memory puts into a prompt: what is remembered that matters now, then the conversation's latest turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
+
+from memoryos_engine import DialoguePage, RetrievedMemory, UserMemory
+from memoryos_integrations.content import storable
+from memoryos_integrations.llama_index.messages import as_chat_messages, unfillable
+from memoryos_integrations.llama_index.run_scope import run_id
+from memoryos_integrations.llama_index.turns_in_progress import as_said, instructions
+from memoryos_integrations.prompting import recollection
+from memoryos_integrations.saving import try_waiting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Moment:
+    """Where a conversation stands when it is asked what the model shall read."""
+
+    query: str
+    earlier: Sequence[DialoguePage]
+    """The session's latest pages before the turn, oldest first."""
+    turn: Sequence[DialoguePage]
+    """The page the turn is about, if it is stored already; it is in the prompt whole."""
+    first: bool
+    """Whether memory is asked for the first time in this turn, which counts as a visit."""
+    fills: bool
+    """Whether what is returned may be taken for a template: by engines that ask before they hand over the question."""
+
+
+def prompt_messages(memory: UserMemory, asked: str, *, max_tokens: int, top_k: int) -> list[ChatMessage]:
+    """Return what a model shall read before it answers, oldest first, made anew.
+
+    Args:
+        memory: whose, and in which session.
+        asked: what the user says now, where the host tells it; else what was stored last is taken for it.
+        max_tokens: budget of what is remembered: context and earlier turns. The turn itself and the
+            application's instructions are the host's own and come whole.
+        top_k: most pages to find.
+
+    Returns:
+        The session's instructions, a system message with what is remembered unless that is nothing, the latest
+        turns, and the question if it is stored already, which is never in what is remembered as well.
+
+    Raises:
+        EmbeddingError, StoreError: nothing could be searched.
+    """
+    try_waiting(memory)
+    latest = memory.session_pages(last=memory.system.settings.short_term_capacity)
+    moment = _moment(latest, storable(asked))
+    parts = recollection(_recalled(memory, moment, top_k), max_tokens)
+    context = [ChatMessage(content=parts.context, role=MessageRole.SYSTEM)] if parts.context else []
+    remembered = [*context, *conversation(memory, parts.recent)]
+    shown = [_unfillable(each) for each in remembered] if moment.fills else remembered
+    return [*instructions(memory), *shown, *conversation(memory, moment.turn)]
+
+
+def conversation(memory: UserMemory, pages: Sequence[DialoguePage]) -> list[ChatMessage]:
+    """Return pages as messages, what the user said as it came where this process knows it still."""
+    messages: list[ChatMessage] = []
+    for page in pages:
+        original = as_said(memory, page)
+        if original is None:
+            messages += as_chat_messages([page])
+        else:
+            messages += [original, *as_chat_messages([replace(page, user_input="")])]
+    return messages
+
+
+def _moment(latest: Sequence[DialoguePage], asked: str) -> _Moment:
+    if not asked.strip():
+        turn = latest[-1:]
+        query = turn[0].user_input or turn[0].agent_response if turn else ""
+        first = bool(turn) and not turn[0].agent_response
+        return _Moment(query=query, earlier=latest[:-1], turn=turn, first=first, fills=False)
+    asking = bool(latest) and not latest[-1].agent_response and asked.strip() in latest[-1].user_input
+    earlier = latest[:-1] if asking else latest
+    if asking and run_id() is not None:  # between two rounds of an agent's tools
+        return _Moment(query=asked, earlier=earlier, turn=latest[-1:], first=False, fills=False)
+    return _Moment(query=asked, earlier=earlier, turn=(), first=True, fills=True)
+
+
+def _recalled(memory: UserMemory, moment: _Moment, top_k: int) -> RetrievedMemory:
+    """Return what is remembered besides the turn, each page once."""
+    shown = {page.id for page in (*moment.earlier, *moment.turn)}
+    if not moment.query.strip():
+        found = memory.latest_memory()
+    else:
+        found = memory.retrieve_memory(moment.query, top_k=top_k + len(shown), touch=moment.first)
+    pages = tuple(page for page in found.pages if page.id not in shown)[:top_k]
+    return replace(found, short_term=tuple(moment.earlier), pages=pages)
+
+
+def _unfillable(message: ChatMessage) -> ChatMessage:
+    """Return the message, made anew by its maker, with nothing in its texts to be filled in."""
+    for block in message.blocks:
+        if isinstance(block, TextBlock):
+            block.text = unfillable(block.text)
+    return message

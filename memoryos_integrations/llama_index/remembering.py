@@ -1,0 +1,98 @@
+"""Messages that LlamaIndex hands over, stored as turns: what the user says at once, its answer when it comes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage
+
+from memoryos_engine import DialoguePage, InvalidInput, MemoryOSError, UserMemory
+from memoryos_integrations.llama_index.messages import as_said, is_instruction, is_users, said_text
+from memoryos_integrations.llama_index.turns_in_progress import (
+    asked,
+    instructions,
+    keep_as_said,
+    keep_traffic,
+    set_instructions,
+    take_traffic,
+)
+from memoryos_integrations.saving import save
+from memoryos_integrations.turns import Turn, turns_of
+
+logger = logging.getLogger(__name__)
+
+
+def remember(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
+    """Store what is said in messages, in order; return the id of the page that now waits for its answer, if one does.
+
+    An answer belongs to the page that was asked in the call or run this is part of, else to the session's
+    last. What tools are asked and say, and how an agent reasoned, goes into the page's metadata. What
+    instructs the model is no memory of the user; the session keeps it as long as the process runs.
+
+    Raises:
+        InvalidInput: something the user said can never be stored.
+        StoreError, ModelError, ClosedError: something the user said could not be stored now. It waits in this
+            process. An answer that waits raises nothing: whoever got it must be able to go on with it.
+    """
+    told = [message for message in messages if is_instruction(message)]
+    if told:
+        set_instructions(memory, [*instructions(memory), *told])
+    turns = turns_heard(memory, messages)
+    if turns and not turns[0].user_input:
+        turns[0] = replace(turns[0], page_id=asked(memory))
+    _save(memory, turns)
+    return waiting_page(memory, messages) if turns and not turns[-1].agent_response else None
+
+
+def turns_heard(memory: UserMemory, messages: Sequence[ChatMessage]) -> list[Turn]:
+    """Return the turns in messages; what tools were asked without an answer yet is kept for it."""
+    before = () if messages and is_users(messages[0]) else take_traffic(memory)
+    said, traffic = as_said(messages, before)
+    keep_traffic(memory, traffic)
+    return turns_of(said)
+
+
+def waiting_page(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
+    """Return the page that waits with the user's last message, and keep the message as it came; None if it is gone."""
+    asking = next(each for each in reversed(messages) if is_users(each) and said_text(each).strip())
+    page = _asking_page(memory.session_pages(last=memory.system.settings.short_term_capacity), said_text(asking))
+    if page is None:
+        return None
+    keep_as_said(memory, page.id, asking)
+    return page.id
+
+
+def checked_messages(messages: Any) -> list[ChatMessage]:
+    """Return messages as a list.
+
+    Raises:
+        InvalidInput: they are not messages of LlamaIndex.
+    """
+    if isinstance(messages, (str, ChatMessage)):
+        raise InvalidInput("messages", "is one message, not a list", "Pass [message], or call put.")
+    listed = list(messages)
+    for each in listed:
+        if not isinstance(each, ChatMessage):
+            fix = 'Pass LlamaIndex messages, such as ChatMessage("Hello", role="user").'
+            raise InvalidInput("messages", f"hold a {type(each).__name__}, which is no message", fix)
+    return listed
+
+
+def _save(memory: UserMemory, turns: Sequence[Turn]) -> None:
+    asking = any(turn.user_input for turn in turns)
+    try:
+        save(memory, turns, again=asking)
+    except Exception as error:
+        if asking:
+            raise
+        why = f": {error}" if isinstance(error, MemoryOSError) else ""  # foreign errors may quote what was said
+        logger.warning("an answer could not be stored now (%s%s)", type(error).__name__, why)
+
+
+def _asking_page(pages: Sequence[DialoguePage], text: str) -> DialoguePage | None:
+    """Return the latest page that says this and waits for an answer; None if none does."""
+    waiting = (page for page in reversed(pages) if not page.agent_response and page.user_input == text)
+    return next(waiting, None)
