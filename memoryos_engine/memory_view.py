@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from memoryos_engine.clock import as_utc
+from memoryos_engine.errors import NotFound
 from memoryos_engine.long_term import held_at, user_profile
 from memoryos_engine.mid_term import opening
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment, Tier, UserProfile
 from memoryos_engine.retrieval import unasked
 from memoryos_engine.retrieved import RetrievedMemory
-from memoryos_engine.settings import require_count
+from memoryos_engine.settings import require_count, require_text
 from memoryos_engine.storage.user_records import arrival
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ class MemoryView:
             return sorted(self.tiers()[tier], key=arrival)
         with self.system.resident(self.owner) as resident, resident.reading:
             return sorted(resident.records.pages.values(), key=arrival)
+
+    def page(self, page_id: str) -> DialoguePage:
+        """Return one page, whatever session and tier it lives in.
+
+        Raises:
+            NotFound: this user has no such page.
+        """
+        with self.system.resident(self.owner) as resident, resident.reading:
+            page = resident.records.pages.get(require_text("page_id", page_id))
+        if page is None:
+            raise NotFound(page_id)
+        return page
 
     def session_pages(self, *, last: int | None = None) -> list[DialoguePage]:
         """Return the pages of this session in order of arrival, whatever tier they live in.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memoryos_engine.changes import Changes
 from memoryos_engine.errors import NotFound
 from memoryos_engine.records import Owner
 
@@ -35,5 +34,5 @@ def _moved(resident: ResidentSet, page_ids: Sequence[str], session_id: str) -> i
                 raise NotFound(page_id)
         moved = [pages[key] for key in dict.fromkeys(page_ids) if pages[key].session_id != session_id]
         if moved:
-            resident.rewrite(Changes(pages=tuple(replace(page, session_id=session_id) for page in moved)))
+            resident.move([replace(page, session_id=session_id) for page in moved])
         return len(moved)

@@ -91,6 +91,11 @@ class PageIndex:
         """Take over the segment of a page that is already a row."""
         self._segments.values[self._rows[page.id]] = self._segment_code(page)
 
+    def assign_session(self, page: DialoguePage) -> None:
+        """Take over the session of a page that is already a row."""
+        self._sessions.values[self._rows[page.id]] = self._code("session", page.session_id)
+        self._surroundings = None
+
     def rewrite(self, page: DialoguePage, vector: Vector) -> None:
         """Take over the text and vector of a page that is already a row."""
         row, terms = self._rows[page.id], tokenize(page.text)

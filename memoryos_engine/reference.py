@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 PLACEHOLDERS = frozenset({"YOUR_OPENAI_API_KEY", "YOUR_API_KEY"})
 """What the documentation prints where a key belongs; no key at all."""
 
-_SEED_NAMES = {
+SEED_NAMES = {
     "heat_threshold": "mid_term_heat_threshold",
     "similarity_threshold": "mid_term_similarity_threshold",
     "knowledge_capacity": "long_term_knowledge_capacity",
@@ -92,7 +92,7 @@ class Memoryos:
                 ),
             )
         except InvalidInput as error:
-            raise error.under(_SEED_NAMES.get(error.parameter, error.parameter)) from error
+            raise error.under(SEED_NAMES.get(error.parameter, error.parameter)) from error
         self.memory = self.system.memory(user_id, assistant_id)
 
     def add_memory(
@@ -125,7 +125,7 @@ class Memoryos:
                 conversation_metadata=user_conversation_meta_data,
             )
         except InvalidInput as error:
-            raise error.under(_SEED_NAMES.get(error.parameter, error.parameter)) from error
+            raise error.under(SEED_NAMES.get(error.parameter, error.parameter)) from error
 
     def get_user_profile(self) -> UserProfile:
         """Return the static facts and traits of the user."""

@@ -13,6 +13,10 @@ RetrievalMode = Literal["hierarchical", "two_stage"]
 EvictionPolicy = Literal["archive", "delete"]
 
 _COLLECTION_NAME = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
+
+ASSISTANT, SESSION = "assistant", "default"
+"""Ids of whoever names none."""
+
 _COUNTS = (
     "short_term_capacity",
     "short_term_sessions",

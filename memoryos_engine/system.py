@@ -27,7 +27,7 @@ from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, de
 from memoryos_engine.prompts import Prompts
 from memoryos_engine.records import Owner
 from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
-from memoryos_engine.settings import MemorySettings, require_id
+from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
 from memoryos_engine.status import MemoryStatus
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, open_client, open_path
@@ -109,7 +109,7 @@ class MemoryOS:
         """Return the present in UTC, by the clock this system was given."""
         return as_utc(self._clock(), "clock")
 
-    def memory(self, user_id: str, assistant_id: str = "assistant", session_id: str = "default") -> UserMemory:
+    def memory(self, user_id: str, assistant_id: str = ASSISTANT, session_id: str = SESSION) -> UserMemory:
         """Return a handle on one user's memory. Cheap: nothing is read until it is used.
 
         Args:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from memoryos_engine import InvalidInput, MemoryOS, UserMemory
+from memoryos_engine import InvalidInput, MemoryOS, Owner, UserMemory
+from memoryos_engine.settings import ASSISTANT, SESSION, require_id
 
 _NAMES = {
     "user_id": ("user_id", "langgraph_user_id"),
@@ -18,6 +20,8 @@ _NAMES = {
     "session_id": ("session_id", "thread_id"),
 }
 """Each id with the names hosts have for it."""
+ADDRESS_NAMES = ("memory", "system", *_NAMES)
+"""What adapters call the parts of an address."""
 _NAME_ONE = (
     'Name one for the call, in LangChain with config={"configurable": {"user_id": ...}}, in LlamaIndex '
     'with instrument_tags({"user_id": ...}) around it, or pass user_id= at construction.'
@@ -55,6 +59,32 @@ class Address:
         if self.memory is not None and any(getattr(self, name) is not None for name in _NAMES):
             fix = "Give the ids to system.memory(...), or pass system= instead of memory=."
             raise InvalidInput("memory", "already says whose it is; ids cannot be given beside it", fix)
+        for name in _NAMES:
+            if getattr(self, name) is not None:
+                require_id(name, _id_text(name, getattr(self, name)))
+
+    @classmethod
+    def of(cls, told: object) -> Address:
+        """Return the address that an object's attributes or a mapping's values of these names make.
+
+        Raises:
+            InvalidInput: as the class does.
+        """
+        values = told.get if isinstance(told, Mapping) else partial(getattr, told)
+        return cls(**{name: values(name, None) for name in ADDRESS_NAMES})
+
+    def handle(self, *sources: object) -> UserMemory:
+        """Return what `resolve` does, whether or not the system is closed: what is handed to it can be told so.
+
+        Raises:
+            InvalidInput: nobody names a user, or an id is no text.
+        """
+        if self.memory is not None:
+            return self.memory
+        assert self.system is not None  # noqa: S101 - checked at construction
+        ids = self._ids(*sources)
+        owner = Owner(user_id=ids["user_id"], assistant_id=ids.get("assistant_id", ASSISTANT))
+        return UserMemory(self.system, owner, session_id=ids.get("session_id", SESSION))
 
     @property
     def pinned(self) -> bool:
@@ -75,10 +105,13 @@ class Address:
         if self.memory is not None:
             return self.memory
         assert self.system is not None  # noqa: S101 - checked at construction
+        return self.system.memory(**self._ids(*sources))
+
+    def _ids(self, *sources: object) -> dict[str, str]:
         ids = {name: named_id(name, *sources, self) for name in _NAMES}
         if ids["user_id"] is None:
             raise InvalidInput("user_id", "is missing: nothing says whose memory this call is about", _NAME_ONE)
-        return self.system.memory(**{name: value for name, value in ids.items() if value is not None})
+        return {name: require_id(name, value) for name, value in ids.items() if value is not None}
 
 
 def whose(address: Address) -> str:

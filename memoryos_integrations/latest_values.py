@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class LatestValues(Generic[Key, Value]):
-    """Values by key; those that were put in longest ago fall out. Thread-safe.
+    """Values by key; those that were used longest ago fall out. Thread-safe.
 
     Args:
         most: how many are kept.
@@ -34,6 +34,8 @@ class LatestValues(Generic[Key, Value]):
     def get(self, key: Key) -> Value | None:
         """Return the value kept under this key; None if there is none."""
         with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
             return self._values.get(key)
 
     def take(self, key: Key) -> Value | None:

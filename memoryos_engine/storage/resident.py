@@ -14,7 +14,7 @@ from dataclasses import replace
 from memoryos_engine.changes import Changes
 from memoryos_engine.errors import CorruptRecord, InvalidInput
 from memoryos_engine.page_index import COARSER, Precision
-from memoryos_engine.records import Owner, Segment
+from memoryos_engine.records import DialoguePage, Owner, Segment
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.chroma import ChromaStore, Head
 from memoryos_engine.storage.codec import (
@@ -105,19 +105,22 @@ class ResidentSet:
             with self.reading:
                 self._apply(changes, vectors, forgotten)
 
-    def rewrite(self, changes: Changes) -> None:
-        """Write changes that alter what is derived from the order of pages, then load everything anew.
+    def move(self, pages: Sequence[DialoguePage]) -> None:
+        """Write pages that belong to another session now, then derive what depends on sessions anew.
 
         Raises:
-            StoreError: nothing was changed, or it was written and could not be read again. The next use of
+            StoreError: nothing was changed, or it was written and only the reply was lost. The next use of
                 this owner's records finds out.
         """
         with self.writing:
-            known = self.vectors(page.id for page in changes.pages)
-            rows = self._encoded(changes, {**known, **changes.vectors})
+            changes = Changes(pages=tuple(pages))
+            rows = self._encoded(changes, self.vectors(page.id for page in pages))
             self._stale = True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
-            self.load()
+            with self.reading:
+                self.records.move_pages(pages)
+                self.epoch += 1
+            self._stale = False
 
     def all_rows(self) -> list[Row]:
         """Read every row of the owner from the store but the head."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from memoryos_engine.page_index import PageIndex, Precision
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment
 from memoryos_engine.short_term import hand_over, live_sessions
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.session_links import SessionLinks
+from memoryos_engine.storage.session_links import arrival as arrival  # how pages are ordered, for those who read them
 
 
 @dataclass(slots=True)
@@ -53,11 +55,7 @@ class UserRecords:
         self.knowledge_terms: dict[str, frozenset[str]] = {}
         self.next_sequence = 0
         self._open: dict[str, dict[str, None]] = {}
-        self._before: dict[str, str | None] = {}
-        self._after: dict[str, str | None] = {}
-        self.recent: dict[str, None] = {}
-        """Sessions in the order of their latest pages."""
-        self._last: dict[str, str] = {}
+        self._sessions = SessionLinks(self.pages)
         self._tallies: dict[str, _Tally] = {}
 
     # -- looking ------------------------------------------------------------------
@@ -68,12 +66,13 @@ class UserRecords:
 
     def session(self, session_id: str, *, last: int | None = None) -> list[DialoguePage]:
         """Return every page of a session, in order of arrival, or the last so many."""
-        found: list[DialoguePage] = []
-        page_id = self._last.get(session_id)
-        while page_id is not None and len(found) != last:
-            found.append(self.pages[page_id])
-            page_id = self._before[page_id]
-        return found[::-1]
+        ids = islice(self._sessions.backwards(session_id), last)
+        return [self.pages[page_id] for page_id in ids][::-1]
+
+    @property
+    def recent(self) -> dict[str, None]:
+        """Sessions in the order of their latest pages."""
+        return self._sessions.recent
 
     def short_term(self, session_id: str, *, capacity: int, sessions: int) -> Sequence[DialoguePage]:
         """Return the session's STM, in order of arrival; empty once `sessions` others were active since."""
@@ -128,7 +127,7 @@ class UserRecords:
 
     def previous(self, page: DialoguePage) -> DialoguePage | None:
         """Return the page before `page` in its session, if any."""
-        before = self._before[page.id]
+        before = self._sessions.before(page.id)
         return self.pages[before] if before else None
 
     def pages_of(self, segment_id: str) -> list[DialoguePage]:
@@ -170,6 +169,23 @@ class UserRecords:
         else:
             self._join(page, page.segment_id, known, vector)
 
+    def move_pages(self, moved: Sequence[DialoguePage]) -> None:
+        """Take over the sessions of pages that are known; the sessions they left and joined are linked anew."""
+        touched = {self.pages[page.id].session_id for page in moved} | {page.session_id for page in moved}
+        members = {page.id: page for session in touched for page in self.session(session)}
+        members |= {page.id: page for page in moved}
+        self.pages |= members
+        for page in moved:
+            self.index.assign_session(page)
+        by_session: dict[str, list[DialoguePage]] = {session: [] for session in touched}
+        for page in sorted(members.values(), key=arrival):
+            by_session[page.session_id].append(page)
+        self._sessions.relink(by_session)
+        for session, pages in by_session.items():
+            self._open.pop(session, None)
+            if unplaced := {page.id: None for page in pages if page.segment_id is None}:
+                self._open[session] = unplaced
+
     def put_entry(self, entry: KnowledgeEntry, vector: Vector | None) -> None:
         """Add or replace a knowledge entry. A new entry needs its vector."""
         if entry.id not in self.knowledge:
@@ -187,7 +203,7 @@ class UserRecords:
     def drop_page(self, page_id: str, vector: Vector | None) -> None:
         """Take out a page. Its segment's direction changes only if `vector` is given."""
         page = self.pages.pop(page_id)
-        self._leave_session(page)
+        self._sessions.leave(page)
         self._close(page)
         if page.segment_id is not None:
             self._leave(page, page.segment_id, vector)
@@ -207,13 +223,7 @@ class UserRecords:
 
     def _append(self, page: DialoguePage, vector: Vector) -> None:
         self.next_sequence = max(self.next_sequence, page.sequence + 1)
-        before = self._last.get(page.session_id)
-        self._before[page.id], self._after[page.id] = before, None
-        if before is not None:
-            self._after[before] = page.id
-        self._last[page.session_id] = page.id
-        self.recent.pop(page.session_id, None)
-        self.recent[page.session_id] = None
+        self._sessions.append(page)
         self.index.add(page, vector)
 
     def _join(self, page: DialoguePage, segment_id: str, known: DialoguePage | None, vector: Vector | None) -> None:
@@ -240,23 +250,6 @@ class UserRecords:
             tally.vector_sum = tally.vector_sum - vector
             tally.keyword_weights = tally.keyword_weights - keyword_weights([page])
 
-    def _leave_session(self, page: DialoguePage) -> None:
-        before, after = self._before.pop(page.id), self._after.pop(page.id)
-        if before is not None:
-            self._after[before] = after
-        if after is not None:
-            self._before[after] = before
-        else:
-            self._end_session_at(page.session_id, before)
-
-    def _end_session_at(self, session_id: str, page_id: str | None) -> None:
-        """Make `page_id` the last of its session, which moves the session back among the others."""
-        if page_id is None:
-            del self._last[session_id], self.recent[session_id]
-            return
-        self._last[session_id] = page_id
-        self.recent = dict.fromkeys(sorted(self.recent, key=lambda session: arrival(self.pages[self._last[session]])))
-
     def _close(self, page: DialoguePage) -> None:
         waiting = self._open.get(page.session_id, {})
         waiting.pop(page.id, None)
@@ -267,11 +260,6 @@ class UserRecords:
         if segment_id not in self._tallies:
             self._tallies[segment_id] = _Tally(np.zeros(self._dimension, dtype=np.float64))
         return self._tallies[segment_id]
-
-
-def arrival(page: DialoguePage) -> tuple[int, str]:
-    """Return the key that sorts pages by arrival."""
-    return page.sequence, page.id
 
 
 def _given(vector: Vector | None, record_id: str) -> Vector:

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from memoryos_engine import MemoryOS, RetrievedMemory, UserMemory
 from memoryos_engine.settings import require_count, require_id
-from memoryos_integrations.addressing import Address, whose
+from memoryos_integrations.addressing import ADDRESS_NAMES, Address, whose
 from memoryos_integrations.argument_names import ArgumentNames, refusal
 from memoryos_integrations.langchain.chain_values import ANSWERED, SAID, spoken
 from memoryos_integrations.langchain.chat_history import MemoryOSChatMessageHistory
@@ -30,7 +30,6 @@ from memoryos_integrations.prompting import recollection
 from memoryos_integrations.saving import save
 from memoryos_integrations.turns import Turn
 
-_ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
 _NAMES = ArgumentNames(
     owner="MemoryOSChatMemory",
     elsewhere={
@@ -101,7 +100,7 @@ class MemoryOSChatMemory(BaseChatMemory):
 
     def __init__(self, **options: Any) -> None:
         _NAMES.require_known(options, [name for name in type(self).model_fields if name != "chat_memory"])
-        history = _RunHistory(**{name: options.get(name) for name in _ADDRESS})
+        history = _RunHistory(**{name: options.get(name) for name in ADDRESS_NAMES})
         require_count("max_tokens", options.get("max_tokens", 1))
         require_count("top_k", options.get("top_k", 1))
         require_id("memory_key", options.get("memory_key", "history"))
@@ -159,7 +158,7 @@ class MemoryOSChatMemory(BaseChatMemory):
 
     @property
     def _address(self) -> Address:
-        return Address(**{name: getattr(self, name) for name in _ADDRESS})
+        return Address.of(self)
 
     def _memory(self, inputs: Mapping[str, Any]) -> UserMemory:
         return self._address.resolve(*sources(), inputs)

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field
 
 from memoryos_engine import MemoryOS, UserMemory
 from memoryos_engine.settings import require_count
-from memoryos_integrations.addressing import Address
+from memoryos_integrations.addressing import ADDRESS_NAMES, Address
 from memoryos_integrations.argument_names import ArgumentNames
 from memoryos_integrations.langchain.documents import documents_of
 from memoryos_integrations.langchain.recall import arecall, recall
@@ -27,7 +27,6 @@ from memoryos_integrations.langchain.run_scope import sources
 from memoryos_integrations.search import KINDS, Search, find, narrowed
 from memoryos_integrations.search_arguments import DEFAULT_COUNT, DEFAULTS, checked
 
-_ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
 _COUNT = "k"
 _ASKED = (_COUNT, *DEFAULTS)
 """Arguments that a call may give again; what it gives, None aside, replaces what was given then."""
@@ -43,7 +42,7 @@ _NAMES = ArgumentNames(
         "thread_id": "session_id",
     },
     advice=dict.fromkeys(
-        _ADDRESS, 'Name the user in the run, config={"configurable": {"user_id": ...}}, or at construction.'
+        ADDRESS_NAMES, 'Name the user in the run, config={"configurable": {"user_id": ...}}, or at construction.'
     ),
 )
 
@@ -95,7 +94,7 @@ class MemoryOSRetriever(BaseRetriever):
 
     def __init__(self, **options: Any) -> None:
         _NAMES.require_known(options, type(self).model_fields)
-        Address(**{name: options.get(name) for name in _ADDRESS})
+        Address.of(options)
         given = {name: options[name] for name in _ASKED if name in options}
         checked({name: type(self).model_fields[name].default for name in _ASKED} | given, count=_COUNT)
         super().__init__(**options)
@@ -134,7 +133,7 @@ class MemoryOSRetriever(BaseRetriever):
         given = {} if options is None else {name: value for name, value in options.items() if value is not None}
         _NAMES.require_known(given, _ASKED)
         asked = checked({name: getattr(self, name) for name in _ASKED} | given, count=_COUNT)
-        address = Address(**{name: getattr(self, name) for name in _ADDRESS})
+        address = Address.of(self)
         return Search(memory=address.resolve(*sources(config)), **asked)
 
     def _prepared(self, config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:

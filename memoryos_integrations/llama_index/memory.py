@@ -7,30 +7,30 @@ is decided elsewhere. It holds no state: any number of objects on one session ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemory
-from pydantic import ConfigDict, Field, ValidationError, field_serializer, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_serializer
 
-from memoryos_engine import MemoryOS, UserMemory
-from memoryos_engine.settings import require_count
+from memoryos_engine import InvalidInput, MemoryOS, UserMemory
+from memoryos_engine.settings import require_count, require_text
 from memoryos_integrations.addressing import Address, whose
 from memoryos_integrations.argument_names import ArgumentNames, refusal
 from memoryos_integrations.handles import memory_of, memory_value, system_of, system_value
+from memoryos_integrations.llama_index.asked import note_asked
+from memoryos_integrations.llama_index.kept import instructions
 from memoryos_integrations.llama_index.messages import said_text
 from memoryos_integrations.llama_index.recalling import conversation, prompt_messages
 from memoryos_integrations.llama_index.remembering import checked_messages, remember
 from memoryos_integrations.llama_index.run_scope import sources
-from memoryos_integrations.llama_index.turns_in_progress import instructions, note_asked
 from memoryos_integrations.llama_index.window import begin_conversation, set_conversation
 from memoryos_integrations.saving import try_waiting
 
 DEFAULT_MAX_TOKENS = 2000
 _WINDOW_SHARE = 0.75
 """Of a model's context window, what LlamaIndex's own memories take at most."""
-_ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
 _NAMES = ArgumentNames(
     owner="MemoryOSMemory",
     elsewhere={
@@ -42,6 +42,7 @@ _NAMES = ArgumentNames(
         "similarity_top_k": "top_k",
         "memory_blocks": "MemoryOSMemoryBlock to LlamaIndex's Memory",
         "tokenizer_fn": "nothing for it: tokens are counted by the engine",
+        "path": "system=MemoryOS(path=...)",
     },
     advice={},
 )
@@ -59,7 +60,7 @@ class MemoryOSMemory(BaseMemory):
     stand in where it does not. A call that nothing names a user for is an error.
 
     The object is a handle: it can be copied, pickled and written into the state of a workflow, and is the same
-    memory where it arrives (see `memoryos_engine.reopening`). Copies that LlamaIndex makes are the object.
+    memory where it arrives (see `memoryos_engine.reopening`).
 
     Args:
         memory: whose memory every call is about; no ids may be given beside it.
@@ -78,11 +79,11 @@ class MemoryOSMemory(BaseMemory):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    memory: UserMemory | None = Field(default=None, repr=False)
-    system: MemoryOS | None = Field(default=None, repr=False)
-    user_id: str | None = None
-    assistant_id: str | None = None
-    session_id: str | None = None
+    memory: UserMemory | None = Field(default=None, repr=False, frozen=True)
+    system: MemoryOS | None = Field(default=None, repr=False, frozen=True)
+    user_id: str | None = Field(default=None, frozen=True)
+    assistant_id: str | None = Field(default=None, frozen=True)
+    session_id: str | None = Field(default=None, frozen=True)
     max_tokens: int = DEFAULT_MAX_TOKENS
     top_k: int = 10
 
@@ -90,11 +91,16 @@ class MemoryOSMemory(BaseMemory):
         _NAMES.require_known(options, type(self).model_fields)
         require_count("max_tokens", options.get("max_tokens", 1))
         require_count("top_k", options.get("top_k", 1))
+        found = {
+            **options,
+            "memory": _found(options, "memory", memory_of),
+            "system": _found(options, "system", system_of),
+        }
+        Address.of(found)
         try:
-            super().__init__(**options)
+            super().__init__(**found)
         except ValidationError as error:
             raise refusal(error) from None
-        self._address  # noqa: B018 - raises where the parts do not go together
 
     @classmethod
     def class_name(cls) -> str:
@@ -113,18 +119,22 @@ class MemoryOSMemory(BaseMemory):
 
         Args:
             chat_history: the conversation so far, as for `set`; an empty one changes nothing.
-            llm: a model whose context window bounds `max_tokens`, as for LlamaIndex's own memories.
-            token_limit: what bounds `max_tokens` as well, at least 1.
+            llm: a model whose context window bounds the budget, as for LlamaIndex's own memories.
+            token_limit: the budget where `max_tokens` is not given, else what bounds it; at least 1.
             options: see the class.
 
         Raises:
             InvalidInput: as the class does.
+            StoreError, ModelError, ClosedError: the conversation could not be stored; see `set`.
         """
+        if not {"memory", "system"} & options.keys():
+            fix = "Pass memory=MemoryOSMemory(system=..., user_id=...) to the engine: it gives memory_cls no system."
+            raise InvalidInput("memory", "and system: exactly one of them is needed", fix)
         bounds = [] if token_limit is None else [require_count("token_limit", token_limit)]
         if llm is not None:
             bounds.append(max(1, int(llm.metadata.context_window * _WINDOW_SHARE)))
-        made = cls(**options)
-        made.max_tokens = min([made.max_tokens, *bounds])
+        budget = options.pop("max_tokens", DEFAULT_MAX_TOKENS if token_limit is None else token_limit)
+        made = cls(max_tokens=min([require_count("max_tokens", budget), *bounds]), **options)
         if chat_history:
             made.set(list(chat_history))
         return made
@@ -140,14 +150,14 @@ class MemoryOSMemory(BaseMemory):
             kwargs: what hosts pass to other memories, without effect.
 
         Raises:
-            InvalidInput: nothing names a user.
+            InvalidInput: nothing names a user, or the input is neither text nor message.
             EmbeddingError, StoreError: nothing could be searched.
         """
-        asked = said_text(input) if isinstance(input, ChatMessage) else str(input or "")
+        asked = said_text(input) if isinstance(input, ChatMessage) else require_text("input", input or "")
         return prompt_messages(self._memory(), asked, max_tokens=self.max_tokens, top_k=self.top_k)
 
     def get_all(self) -> list[ChatMessage]:
-        """Return the conversation: what was said in this session, oldest first, and nothing that is recalled.
+        """Return the conversation, oldest first: instructions, what was said in this session, nothing recalled.
 
         Raises:
             InvalidInput: nothing names a user.
@@ -175,13 +185,13 @@ class MemoryOSMemory(BaseMemory):
             StoreError, ModelError, ClosedError: something the user said could not be stored. It waits in this
                 process and is stored with the next use of the session. An answer that waits raises nothing.
         """
-        memory = self._memory()
-        _note(memory, remember(memory, checked_messages(messages)))
+        memory = self._address.handle(*sources())
+        note_asked(memory, remember(memory, checked_messages(messages)))
 
     async def aput_messages(self, messages: Sequence[ChatMessage]) -> None:
         """Await `put_messages`; the work is done in a thread."""
-        memory = self._memory()
-        _note(memory, await asyncio.to_thread(remember, memory, checked_messages(messages)))
+        memory = self._address.handle(*sources())
+        note_asked(memory, await asyncio.to_thread(remember, memory, checked_messages(messages)))
 
     def set(self, messages: Sequence[ChatMessage]) -> None:
         """Make messages the conversation, in place of what it was.
@@ -193,21 +203,22 @@ class MemoryOSMemory(BaseMemory):
             InvalidInput, StoreError, ModelError, ClosedError: as `put_messages` does.
         """
         memory = self._memory()
-        _note(memory, set_conversation(memory, checked_messages(messages)))
+        note_asked(memory, set_conversation(memory, checked_messages(messages)))
 
     async def aset(self, messages: Sequence[ChatMessage]) -> None:
         """Await `set`; the work is done in a thread."""
         memory = self._memory()
-        _note(memory, await asyncio.to_thread(set_conversation, memory, checked_messages(messages)))
+        note_asked(memory, await asyncio.to_thread(set_conversation, memory, checked_messages(messages)))
 
     def reset(self, *, forget: bool = False) -> None:
         """Begin a new conversation. What was said stays in memory, and is recalled where it matters.
 
-        LlamaIndex resets a memory whenever `chat_repl` begins, so this deletes nothing unless it is told to.
+        LlamaIndex resets a memory whenever `chat_repl` begins, so this deletes nothing unless it is told to. The
+        pages move to a session beside this one, whose name ends in ", earlier".
 
         Args:
-            forget: delete the conversation's pages, with what was derived from them alone.
-                `memory.purge()` deletes the user.
+            forget: delete what was said in this session instead, with what was derived from it alone; what
+                was said before an earlier reset too. `system.memory(user_id).purge()` deletes the user.
 
         Raises:
             InvalidInput: nothing names a user.
@@ -215,24 +226,18 @@ class MemoryOSMemory(BaseMemory):
         """
         begin_conversation(self._memory(), forget=forget)
 
+    async def areset(self, *, forget: bool = False) -> None:
+        """Await `reset`; the work is done in a thread."""
+        await asyncio.to_thread(begin_conversation, self._memory(), forget=forget)
+
     # -- whose memory, and where it goes --------------------------------------------------------
 
     @property
     def _address(self) -> Address:
-        return Address(**{name: getattr(self, name) for name in _ADDRESS})
+        return Address.of(self)
 
     def _memory(self) -> UserMemory:
         return self._address.resolve(*sources())
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _found_memory(cls, value: Any) -> Any:
-        return memory_of(value) if isinstance(value, dict) else value
-
-    @field_validator("system", mode="before")
-    @classmethod
-    def _found_system(cls, value: Any) -> Any:
-        return system_of(value) if isinstance(value, dict) else value
 
     @field_serializer("memory")
     def _written_memory(self, memory: UserMemory | None) -> dict[str, Any] | None:
@@ -242,11 +247,8 @@ class MemoryOSMemory(BaseMemory):
     def _written_system(self, system: MemoryOS | None) -> dict[str, Any] | None:
         return None if system is None else system_value(system)
 
-    def __copy__(self) -> MemoryOSMemory:
-        return self
-
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> MemoryOSMemory:
-        return self
+        return self.model_copy()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({whose(self._address)})"
@@ -255,6 +257,7 @@ class MemoryOSMemory(BaseMemory):
         return repr(self)
 
 
-def _note(memory: UserMemory, page_id: str | None) -> None:
-    if page_id is not None:
-        note_asked(memory, page_id)
+def _found(options: Mapping[str, Any], name: str, read: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """Return the option of this name; what was written down of one is found again."""
+    value = options.get(name)
+    return read(value) if isinstance(value, Mapping) else value

@@ -7,6 +7,7 @@ under one budget. It keeps nothing from one call to the next.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,10 +24,11 @@ from memoryos_integrations.conversations import continued, matched
 from memoryos_integrations.llama_index.messages import as_said, is_users, said_text
 from memoryos_integrations.llama_index.recalled_text import RecalledText
 from memoryos_integrations.llama_index.run_scope import sources
-from memoryos_integrations.saving import save, try_waiting
+from memoryos_integrations.saving import save, try_waiting, waiting
 from memoryos_integrations.turns import Turn, turns_of
 
-_ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
+logger = logging.getLogger(__name__)
+
 _NAMES = ArgumentNames(
     owner="MemoryOSMemoryBlock", elsewhere={"token_limit": "max_tokens", "similarity_top_k": "top_k"}, advice={}
 )
@@ -40,7 +42,8 @@ class MemoryOSMemoryBlock(BaseMemoryBlock[str]):
     last turn is stored when the next begins, or with `aput`.
 
     The session of a `Memory` is a session here; give it a `session_id` of its own, or each `Memory`
-    begins a new one. Whose memory it is, is said as for `MemoryOSMemory`, or with `memory.aget(user_id=...)`.
+    begins a new one. Whose memory it is, is said as for `MemoryOSMemory`. A block is no handle: it cannot be written
+    down with its `Memory`.
 
     Args:
         name: of the block, unique within its `Memory`.
@@ -75,7 +78,7 @@ class MemoryOSMemoryBlock(BaseMemoryBlock[str]):
         _NAMES.require_known(options, type(self).model_fields)
         require_count("max_tokens", options.get("max_tokens", 1))
         require_count("top_k", options.get("top_k", 1))
-        Address(**{name: options.get(name) for name in _ADDRESS})
+        Address.of(options)
         try:
             super().__init__(**options)
         except ValidationError as error:
@@ -86,13 +89,13 @@ class MemoryOSMemoryBlock(BaseMemoryBlock[str]):
 
         Args:
             messages: what `Memory` holds, oldest first.
-            block_kwargs: what was passed to `Memory.aget`; may name ids.
+            block_kwargs: the session of the `Memory`, and what was passed to `Memory.aget`, without effect.
 
         Raises:
-            InvalidInput: nothing names a user.
-            EmbeddingError, StoreError: nothing could be stored or searched.
+            InvalidInput: nothing names a user. A side that is too long for any page is left out, and logged once.
+            EmbeddingError, StoreError: nothing could be stored or searched; turns wait in this process.
         """
-        memory = self._memory(block_kwargs)
+        memory = self._memory(block_kwargs.get("session_id"))
         return await asyncio.to_thread(self._recalled, memory, list(messages or []))
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
@@ -102,8 +105,7 @@ class MemoryOSMemoryBlock(BaseMemoryBlock[str]):
             InvalidInput: nothing names a user, or something can never be stored.
             StoreError, ModelError: not all of it was stored. It waits in this process.
         """
-        told = messages[-1].additional_kwargs if messages else {}
-        memory = self._memory({"session_id": told.get("session_id")})
+        memory = self._memory(messages[-1].additional_kwargs.get("session_id") if messages else None)
         await asyncio.to_thread(_store_new, memory, _turns(messages))
 
     async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
@@ -112,10 +114,10 @@ class MemoryOSMemoryBlock(BaseMemoryBlock[str]):
             return None
         return await asyncio.to_thread(content.shorter, tokens_to_truncate)
 
-    def _memory(self, told: dict[str, Any]) -> UserMemory:
-        memory = Address(**{name: getattr(self, name) for name in _ADDRESS}).resolve(told, *sources())
-        session = told.get("session_id") if self.memory is not None else None
-        return memory if session is None else memory.in_session(session)
+    def _memory(self, session_id: str | None) -> UserMemory:
+        """Return the memory of a call, in the session of its `Memory`."""
+        memory = Address.of(self).resolve({"session_id": session_id}, *sources())
+        return memory if session_id is None else memory.in_session(session_id)
 
     def _recalled(self, memory: UserMemory, messages: list[ChatMessage]) -> RecalledText:
         try_waiting(memory)
@@ -133,10 +135,38 @@ def _turns(messages: Sequence[ChatMessage]) -> list[Turn]:
 
 def _store_new(memory: UserMemory, turns: Sequence[Turn]) -> None:
     """Store the turns that the session does not have: those after its last, or any if it is not among them."""
-    stored = memory.session_pages()
-    whole = _without_known_halves(turns, stored)
-    new = continued(whole, stored)
-    save(memory, matched(whole, stored)[1] if new is None else new, again=False)
+    most = memory.system.settings.max_turn_bytes
+    fitting = [_without_long_sides(turn, most) for turn in turns]
+    held = [*memory.session_pages(last=2 * len(turns) + 1), *_waiting(memory)] if turns else []
+    new = continued(_without_known_halves(fitting, held), held)
+    if new is None:
+        held = [*memory.session_pages(), *_waiting(memory)]
+        new = matched(_without_known_halves(fitting, held), held)[1]
+    if any(turn in new and turn not in turns for turn in fitting):
+        logger.warning("what is longer than max_turn_bytes=%d is not remembered", most)
+    save(memory, [turn for turn in new if turn.user_input or turn.agent_response], again=False)
+
+
+def _without_long_sides(turn: Turn, most: int) -> Turn:
+    """Return a turn without a side that no page can hold: it would be refused each time it is shown."""
+    said, answer = (side if len(side.encode()) <= most else "" for side in (turn.user_input, turn.agent_response))
+    return replace(turn, user_input=said, agent_response=answer)
+
+
+def _waiting(memory: UserMemory) -> list[DialoguePage]:
+    """Return as pages the turns that could not be stored yet, so that they are not handed over again."""
+    now = memory.system.clock()
+    return [
+        DialoguePage(
+            id="",
+            session_id=memory.session_id,
+            user_input=turn.user_input,
+            agent_response=turn.agent_response,
+            timestamp=now,
+            sequence=0,
+        )
+        for turn in waiting(memory)
+    ]
 
 
 def _without_known_halves(turns: Sequence[Turn], stored: Sequence[DialoguePage]) -> Sequence[Turn]:

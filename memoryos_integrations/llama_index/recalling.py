@@ -9,9 +9,9 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 
 from memoryos_engine import DialoguePage, RetrievedMemory, UserMemory
 from memoryos_integrations.content import storable
-from memoryos_integrations.llama_index.messages import as_chat_messages, unfillable
+from memoryos_integrations.llama_index.kept import instructions, original_of
+from memoryos_integrations.llama_index.messages import as_chat_messages, is_users, unfillable
 from memoryos_integrations.llama_index.run_scope import run_id
-from memoryos_integrations.llama_index.turns_in_progress import as_said, instructions
 from memoryos_integrations.prompting import recollection
 from memoryos_integrations.saving import try_waiting
 
@@ -23,7 +23,7 @@ class _Moment:
     query: str
     earlier: Sequence[DialoguePage]
     """The session's latest pages before the turn, oldest first."""
-    turn: Sequence[DialoguePage]
+    asking: Sequence[DialoguePage]
     """The page the turn is about, if it is stored already; it is in the prompt whole."""
     first: bool
     """Whether memory is asked for the first time in this turn, which counts as a visit."""
@@ -43,26 +43,35 @@ def prompt_messages(memory: UserMemory, asked: str, *, max_tokens: int, top_k: i
 
     Returns:
         The session's instructions, a system message with what is remembered unless that is nothing, the latest
-        turns, and the question if it is stored already, which is never in what is remembered as well.
+        turns, and the question if it is stored already, which is never in what is remembered as well. In a
+        workflow what is remembered stands before the question in the user's message: ReAct agents drop a system
+        message that comes first.
 
     Raises:
         EmbeddingError, StoreError: nothing could be searched.
     """
     try_waiting(memory)
     latest = memory.session_pages(last=memory.system.settings.short_term_capacity)
-    moment = _moment(latest, storable(asked))
+    moment = _moment(memory, latest, storable(asked))
     parts = recollection(_recalled(memory, moment, top_k), max_tokens)
-    context = [ChatMessage(content=parts.context, role=MessageRole.SYSTEM)] if parts.context else []
-    remembered = [*context, *conversation(memory, parts.recent)]
-    shown = [_unfillable(each) for each in remembered] if moment.fills else remembered
-    return [*instructions(memory), *shown, *conversation(memory, moment.turn)]
+    recent, asking = conversation(memory, parts.recent), conversation(memory, moment.asking)
+    if run_id() is not None and asking and is_users(asking[0]):
+        asking[0].blocks = [*_as_blocks(parts.context), *asking[0].blocks]
+    elif parts.context:
+        recent = [ChatMessage(content=parts.context, role=MessageRole.SYSTEM), *recent]
+    shown = [_unfillable(each) for each in recent] if moment.fills else recent
+    return [*instructions(memory), *shown, *asking]
+
+
+def _as_blocks(context: str) -> list[TextBlock]:
+    return [TextBlock(text=context)] if context else []
 
 
 def conversation(memory: UserMemory, pages: Sequence[DialoguePage]) -> list[ChatMessage]:
     """Return pages as messages, what the user said as it came where this process knows it still."""
     messages: list[ChatMessage] = []
     for page in pages:
-        original = as_said(memory, page)
+        original = original_of(memory, page)
         if original is None:
             messages += as_chat_messages([page])
         else:
@@ -70,22 +79,29 @@ def conversation(memory: UserMemory, pages: Sequence[DialoguePage]) -> list[Chat
     return messages
 
 
-def _moment(latest: Sequence[DialoguePage], asked: str) -> _Moment:
+def _moment(memory: UserMemory, latest: Sequence[DialoguePage], asked: str) -> _Moment:
     if not asked.strip():
         turn = latest[-1:]
         query = turn[0].user_input or turn[0].agent_response if turn else ""
         first = bool(turn) and not turn[0].agent_response
-        return _Moment(query=query, earlier=latest[:-1], turn=turn, first=first, fills=False)
-    asking = bool(latest) and not latest[-1].agent_response and asked.strip() in latest[-1].user_input
+        return _Moment(query=query, earlier=latest[:-1], asking=turn, first=first, fills=False)
+    asking = bool(latest) and not latest[-1].agent_response and _says(memory, latest[-1], asked)
     earlier = latest[:-1] if asking else latest
     if asking and run_id() is not None:  # between two rounds of an agent's tools
-        return _Moment(query=asked, earlier=earlier, turn=latest[-1:], first=False, fills=False)
-    return _Moment(query=asked, earlier=earlier, turn=(), first=True, fills=True)
+        return _Moment(query=asked, earlier=earlier, asking=latest[-1:], first=False, fills=False)
+    return _Moment(query=asked, earlier=earlier, asking=(), first=True, fills=True)
+
+
+def _says(memory: UserMemory, page: DialoguePage, asked: str) -> bool:
+    """Say whether a page asks this; of a message of several blocks hosts tell the texts alone."""
+    original = original_of(memory, page)
+    texts = [page.user_input, (original.content or "") if original is not None else ""]
+    return asked.strip() in [text.strip() for text in texts]
 
 
 def _recalled(memory: UserMemory, moment: _Moment, top_k: int) -> RetrievedMemory:
     """Return what is remembered besides the turn, each page once."""
-    shown = {page.id for page in (*moment.earlier, *moment.turn)}
+    shown = {page.id for page in (*moment.earlier, *moment.asking)}
     if not moment.query.strip():
         found = memory.latest_memory()
     else:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
 from memoryos_engine import DialoguePage, InvalidInput, MemoryOSError, UserMemory
-from memoryos_integrations.llama_index.messages import as_said, is_instruction, is_users, said_text
-from memoryos_integrations.llama_index.turns_in_progress import (
-    asked,
+from memoryos_integrations.llama_index.asked import asked
+from memoryos_integrations.llama_index.kept import (
     instructions,
-    keep_as_said,
+    keep_original,
     keep_traffic,
     set_instructions,
     take_traffic,
 )
+from memoryos_integrations.llama_index.messages import as_said, is_instruction, is_users, said_text
+from memoryos_integrations.llama_index.tool_traffic import Call
 from memoryos_integrations.saving import save
 from memoryos_integrations.turns import Turn, turns_of
+
+MOST_AT_ONCE = 64
+"""Turns of one session that may be begun at the same moment and still be told apart."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ def remember(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
 
     An answer belongs to the page that was asked in the call or run this is part of, else to the session's
     last. What tools are asked and say, and how an agent reasoned, goes into the page's metadata. What
-    instructs the model is no memory of the user; the session keeps it as long as the process runs.
+    instructs the model is no memory of the user; it is kept for the session as long as the process runs.
 
     Raises:
         InvalidInput: something the user said can never be stored.
@@ -40,28 +44,51 @@ def remember(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
     told = [message for message in messages if is_instruction(message)]
     if told:
         set_instructions(memory, [*instructions(memory), *told])
-    turns = turns_heard(memory, messages)
+    answers = bool(messages) and not is_users(messages[0])
+    page_id = _asked(memory) if answers else None
+    turns, traffic = turns_heard(messages, take_traffic(memory, page_id) if answers else ())
     if turns and not turns[0].user_input:
-        turns[0] = replace(turns[0], page_id=asked(memory))
-    _save(memory, turns)
-    return waiting_page(memory, messages) if turns and not turns[-1].agent_response else None
+        turns[0] = replace(turns[0], page_id=page_id)
+    _save(memory, _without_retry(memory, turns))
+    waiting = waiting_page(memory, messages) if turns and not turns[-1].agent_response else None
+    keep_traffic(memory, waiting or page_id, traffic)
+    return waiting
 
 
-def turns_heard(memory: UserMemory, messages: Sequence[ChatMessage]) -> list[Turn]:
-    """Return the turns in messages; what tools were asked without an answer yet is kept for it."""
-    before = () if messages and is_users(messages[0]) else take_traffic(memory)
+def turns_heard(messages: Sequence[ChatMessage], before: Sequence[Call] = ()) -> tuple[list[Turn], list[Call]]:
+    """Return the turns in messages, and what tools were asked after the last answer.
+
+    Args:
+        messages: in order.
+        before: what tools were asked on the way to the first answer, in messages that came earlier.
+    """
     said, traffic = as_said(messages, before)
-    keep_traffic(memory, traffic)
-    return turns_of(said)
+    return turns_of(said), traffic
+
+
+def _without_retry(memory: UserMemory, turns: list[Turn]) -> list[Turn]:
+    """Return the turns without a question that waits since a model failed, and is asked once more now."""
+    first = turns[0] if turns else Turn()
+    page = _asking_page(memory.session_pages(last=1), first.user_input) if first.user_input else None
+    if page is None:
+        return turns
+    return [replace(first, user_input="", page_id=page.id), *turns[1:]] if first.agent_response else turns[1:]
+
+
+def _asked(memory: UserMemory) -> str | None:
+    try:
+        return asked(memory)
+    except MemoryOSError:  # then saving fails as well, and the answer waits
+        return None
 
 
 def waiting_page(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
     """Return the page that waits with the user's last message, and keep the message as it came; None if it is gone."""
     asking = next(each for each in reversed(messages) if is_users(each) and said_text(each).strip())
-    page = _asking_page(memory.session_pages(last=memory.system.settings.short_term_capacity), said_text(asking))
+    page = _asking_page(memory.session_pages(last=MOST_AT_ONCE), said_text(asking))
     if page is None:
         return None
-    keep_as_said(memory, page.id, asking)
+    keep_original(memory, page.id, asking)
     return page.id
 
 
@@ -73,6 +100,8 @@ def checked_messages(messages: Any) -> list[ChatMessage]:
     """
     if isinstance(messages, (str, ChatMessage)):
         raise InvalidInput("messages", "is one message, not a list", "Pass [message], or call put.")
+    if not isinstance(messages, Iterable):
+        raise InvalidInput("messages", f"is a {type(messages).__name__}, not a list", "Pass a list of messages.")
     listed = list(messages)
     for each in listed:
         if not isinstance(each, ChatMessage):

@@ -17,17 +17,16 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from memoryos_engine import MemoryOS, UserMemory
-from memoryos_integrations.addressing import Address
+from memoryos_integrations.addressing import ADDRESS_NAMES, Address
 from memoryos_integrations.argument_names import ArgumentNames
 from memoryos_integrations.llama_index.nodes import nodes_of
 from memoryos_integrations.llama_index.run_scope import sources
 from memoryos_integrations.search import KINDS, Search, find
 from memoryos_integrations.search_arguments import DEFAULT_COUNT, DEFAULTS, checked
 
-_ADDRESS = ("memory", "system", "user_id", "assistant_id", "session_id")
 _COUNT = "similarity_top_k"
 _ASKED: Mapping[str, Any] = {_COUNT: DEFAULT_COUNT, **DEFAULTS}
-"""What `narrowed` may ask for anew, with what is asked where nothing is said of it."""
+"""What `asking` may ask for anew, with what is asked where nothing is said of it."""
 _NAMES = ArgumentNames(
     owner="MemoryOSRetriever",
     elsewhere={
@@ -42,7 +41,7 @@ _NAMES = ArgumentNames(
         "thread_id": "session_id",
     },
     advice=dict.fromkeys(
-        _ADDRESS, 'Name the user around the call, with instrument_tags({"user_id": ...}):, or at construction.'
+        ADDRESS_NAMES, 'Name the user around the call, with instrument_tags({"user_id": ...}):, or at construction.'
     ),
 )
 
@@ -105,7 +104,7 @@ class MemoryOSRetriever(BaseRetriever):
         verbose: bool = False,
         **unknown: Any,
     ) -> None:
-        _NAMES.require_known(unknown, (*_ADDRESS, *_ASKED, "callback_manager", "verbose"))
+        _NAMES.require_known(unknown, (*ADDRESS_NAMES, *_ASKED, "callback_manager", "verbose"))
         self._address = Address(
             memory=memory, system=system, user_id=user_id, assistant_id=assistant_id, session_id=session_id
         )
@@ -123,11 +122,11 @@ class MemoryOSRetriever(BaseRetriever):
 
     @property
     def similarity_top_k(self) -> int:
-        """Nodes to return; `narrowed` returns a retriever with another number."""
+        """Nodes to return; `asking` returns a retriever with another number."""
         count: int = self._asked[_COUNT]
         return count
 
-    def narrowed(self, **options: Any) -> MemoryOSRetriever:
+    def asking(self, **options: Any) -> MemoryOSRetriever:
         """Return a retriever of the same memory that asks for something else, as for one call; this one stays.
 
         Args:

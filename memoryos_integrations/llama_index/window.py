@@ -12,9 +12,9 @@ from llama_index.core.base.llms.types import ChatMessage
 
 from memoryos_engine import UserMemory
 from memoryos_integrations.conversations import matched
+from memoryos_integrations.llama_index.kept import begin_anew, set_instructions
 from memoryos_integrations.llama_index.messages import is_instruction
 from memoryos_integrations.llama_index.remembering import turns_heard, waiting_page
-from memoryos_integrations.llama_index.turns_in_progress import begin_anew, set_instructions
 from memoryos_integrations.saving import drop, retry, save
 
 EARLIER = ", earlier"
@@ -35,7 +35,7 @@ def set_conversation(memory: UserMemory, messages: Sequence[ChatMessage]) -> str
     aside = memory.in_session(memory.session_id + EARLIER)
     here = memory.session_pages()
     said = [message for message in messages if not is_instruction(message)]
-    turns = turns_heard(memory, said)
+    turns, _ = turns_heard(said)
     known, new = matched(turns, [*aside.session_pages(), *here])
     memory.move_pages([page.id for page in here if page.id not in known], aside.session_id)
     memory.move_pages(known, memory.session_id)
@@ -49,7 +49,8 @@ def begin_conversation(memory: UserMemory, *, forget: bool) -> None:
 
     Args:
         memory: whose, and which session.
-        forget: delete its pages, with what was derived from them alone, instead of moving them.
+        forget: delete what was said in the session instead, before an earlier beginning too, with what was
+            derived from it alone.
 
     Raises:
         StoreError, ModelError, ClosedError: it could not be done, or not all of it.
@@ -57,6 +58,7 @@ def begin_conversation(memory: UserMemory, *, forget: bool) -> None:
     if forget:
         drop(memory)
         memory.forget_session()
+        memory.in_session(memory.session_id + EARLIER).forget_session()
         begin_anew(memory)
     else:
         set_conversation(memory, [])

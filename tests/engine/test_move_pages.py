@@ -29,6 +29,10 @@ SAID = [
 ]
 
 
+def failing(*_, **__):
+    raise ConnectionError("the disk went away")
+
+
 @pytest.fixture
 def memory(open_system):
     """Tom's desk has pages in every tier, with pages of his phone and of others in between."""
@@ -410,45 +414,6 @@ def test_half_of_a_move_that_takes_several_writes_is_seen_and_finished_by_moving
     assert talk.move_pages(ids, "cellar") == 1
     assert (numbered(talk.in_session("cellar")), numbered(talk)) == ([0, 2, 4], [])
     assert_as_reloaded(talk.system)
-
-
-def failing(*_, **__):
-    raise ConnectionError("the disk went away")
-
-
-def test_what_was_written_and_could_not_be_read_again_is_read_by_the_next_use(talk, monkeypatch):
-    """A kill between the two, as far as this process can have one: the store says what is so."""
-    store, page = talk.system._storage.store, talk.session_pages()[0]
-    with monkeypatch.context() as patch:
-        patch.setattr(store._collection, "get", failing)
-        with pytest.raises(StoreError):
-            talk.move_pages([page.id], "cellar")
-        with pytest.raises(StoreError):
-            talk.session_pages()
-
-    assert (numbered(talk.in_session("cellar")), numbered(talk)) == ([0], [2, 4])
-    assert_as_reloaded(talk.system)
-
-
-def test_a_plan_that_was_made_before_a_move_that_could_not_be_read_again_is_dropped(open_system, monkeypatch):
-    """It would write the pages back into the session they left."""
-    analyst = Held()
-    system = open_system(analyst=analyst, short_term_capacity=1)
-    memory = system.memory("tom", session_id="desk")
-    page = memory.add_memory("The violin needs strings.", "Noted.")
-    work = threading.Thread(target=memory.flush)
-    work.start()
-    assert analyst.reached.wait(30)
-    with monkeypatch.context() as patch:
-        patch.setattr(system._storage.store._collection, "get", failing)
-        with pytest.raises(StoreError):
-            memory.move_pages([page.id], "cellar")
-    analyst.let_go.set()
-    work.join(30)
-
-    assert not work.is_alive()
-    assert [(each.session_id, each.segment_id is None) for each in memory.pages()] == [("cellar", False)]
-    assert_as_reloaded(system)
 
 
 def test_moved_pages_are_where_they_moved_after_reopening(memory, open_system):

@@ -88,9 +88,9 @@ def test_the_last_pages_are_those_that_are_left_and_those_that_came(memory):
 def test_the_last_pages_of_a_long_session_cost_no_walk_through_it(memory, monkeypatch):
     with memory.system.resident(memory.owner) as resident:
         looked_up = []
-        before = resident.records._before
+        before = resident.records._sessions._before
         monkeypatch.setattr(
-            resident.records,
+            resident.records._sessions,
             "_before",
             type(
                 "Noted",

@@ -79,8 +79,8 @@ def function_agent(llm: LLM, _: BaseMemory, **options: Any) -> FunctionAgent:
     return FunctionAgent(tools=[weather], llm=llm, system_prompt="Be kind.", **options)
 
 
-def react_agent(llm: LLM, _: BaseMemory, **options: Any) -> ReActAgent:
-    return ReActAgent(tools=[weather], llm=llm, system_prompt="Be kind.", **options)
+def react_agent(llm: LLM, _: BaseMemory, system_prompt: str | None = "Be kind.", **options: Any) -> ReActAgent:
+    return ReActAgent(tools=[weather], llm=llm, system_prompt=system_prompt, **options)
 
 
 def agent_workflow(llm: LLM, memory: BaseMemory) -> AgentWorkflow:
@@ -94,6 +94,7 @@ AGENTS: dict[str, Callable[[LLM, BaseMemory], Any]] = {
     "function agent, not streaming": lambda llm, memory: function_agent(llm, memory, streaming=False),
     "ReAct agent": react_agent,
     "ReAct agent, not streaming": lambda llm, memory: react_agent(llm, memory, streaming=False),
+    "ReAct agent without a prompt of its own": lambda llm, memory: react_agent(llm, memory, system_prompt=None),
     "agent workflow": agent_workflow,
 }
 SURFACES = [

@@ -138,10 +138,22 @@ async def test_editing_the_state_of_a_run_leaves_the_memory_one(owner, memory):
     assert pages_of(owner) == [(FACT, "How lovely."), ("Still here?", "")]
 
 
-def test_copies_are_the_memory_itself(owner, memory):
-    assert copy.deepcopy(memory) is memory
-    assert copy.copy(memory) is memory
-    assert copy.deepcopy({"memory": [memory]})["memory"][0] is memory
+def test_copies_are_the_same_memory(owner, memory):
+    copies = [copy.deepcopy(memory), copy.copy(memory), copy.deepcopy({"memory": [memory]})["memory"][0]]
+    for number, copied in enumerate(copies):
+        assert copied == memory
+        copied.put(user(f"Copy {number}"))
+
+    assert pages_of(owner) == [(f"Copy {number}", "") for number in range(3)]
+
+
+def test_a_copy_for_another_user_leaves_the_memory_whose_it_was(system):
+    memory = MemoryOSMemory(system=system, user_id="tom")
+    memory.model_copy(update={"user_id": "ann"}).put(user(FACT))
+
+    assert [whose.user_id for whose in system.users()] == ["ann"]
+    with pytest.raises(ValueError, match="frozen"):
+        memory.user_id = "ann"
 
 
 def test_a_pickled_memory_is_the_same_memory(owner, memory):
@@ -303,6 +315,34 @@ async def test_two_runs_of_one_session_at_once_keep_their_answers_apart(owner, m
     await first
 
     assert pages_of(owner) == [("slow question", "slow answer"), ("fast question", "fast answer")]
+
+
+async def test_tools_of_two_runs_at_once_stand_beside_their_own_answers(owner, memory):
+    """A handoff ends a part of a run without an answer; the other run speaks in between."""
+    import asyncio
+
+    gate = asyncio.Event()
+
+    async def slow() -> str:
+        """Wait for the other run."""
+        await gate.wait()
+        return "done"
+
+    def reading(prompt):
+        return calling("slow") if told(prompt)[-1][0] == "user" else "slow answer"
+
+    reader = FunctionAgent(name="reader", description="Reads.", tools=[slow], llm=RecordingLLM(reading))
+    handoff = calling("handoff", to_agent="reader", reason="why")
+    greeter = FunctionAgent(name="greeter", description="Greets.", llm=RecordingLLM([handoff]))
+    first = AgentWorkflow(agents=[greeter, reader], root_agent="greeter").run("slow question", memory=memory)
+    while not reader.llm.prompts:
+        await asyncio.sleep(0)
+    await function_agent([calling("weather", place="Oslo"), "Sunny."]).run("fast question", memory=memory)
+    gate.set()
+    await first
+
+    called = {page.user_input: [call["name"] for call in page.metadata["tool_calls"]] for page in owner.pages()}
+    assert called == {"slow question": ["handoff", "slow"], "fast question": ["weather"]}
 
 
 async def test_an_agent_without_memory_has_its_own_as_before(system):

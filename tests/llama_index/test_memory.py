@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRol
 from llama_index.core.chat_engine import ContextChatEngine, SimpleChatEngine
 from llama_index_instrumentation.dispatcher import instrument_tags
 
-from memoryos_engine import InvalidInput, StoreError
+from memoryos_engine import ClosedError, InvalidInput, StoreError
 from memoryos_integrations.llama_index import MemoryOSMemory
 from tests.conversation import CONVERSATION, FACT, QUESTION
 
@@ -73,25 +73,32 @@ def test_sides_put_by_different_threads_are_one_turn(memory, owner):
     assert pages_of(owner) == CONVERSATION[:5]
 
 
-def test_calls_that_overlap_in_one_session_keep_their_answers_apart(memory, owner):
-    """Each thread is answered where it asked."""
-    asked, answered = threading.Barrier(8), threading.Barrier(8)
+def test_calls_that_overlap_in_one_session_keep_their_answers_apart(open_system):
+    """Each thread is answered where it asked, whoever asked since."""
+    owner = open_system(short_term_capacity=20).memory("tom", session_id="monday")
+    memory, asked = MemoryOSMemory(memory=owner), threading.Barrier(8)
 
     def turn(number: int) -> None:
         memory.put(user(f"question {number}"))
         asked.wait()
         memory.get()
-        answered.wait()
         memory.put(agent(f"answer {number}"))
 
-    system = owner.system
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(turn, range(6 + 2)))
+        list(pool.map(turn, range(8)))
 
-    found = dict(pages_of(system.memory("tom")))
-    short_term = {page.user_input for page in owner.latest_memory().short_term}
-    assert {asked for asked in found if asked} == {f"question {n}" for n in range(8)}
-    assert all(found[asked] == asked.replace("question", "answer") for asked in short_term if asked)
+    assert sorted(pages_of(owner)) == [(f"question {number}", f"answer {number}") for number in range(8)]
+
+
+def test_an_answer_to_a_page_that_left_short_term_memory_meanwhile_goes_to_no_other(open_system):
+    owner = open_system(short_term_capacity=2).memory("tom", session_id="monday")
+    memory = MemoryOSMemory(memory=owner)
+    memory.put(user("first"))
+    for text in ("second", "third"):
+        owner.add_memory(text)
+    memory.put(agent("one"))
+
+    assert pages_of(owner) == [("first", ""), ("second", ""), ("third", ""), ("", "one")]
 
 
 async def test_tasks_that_overlap_in_one_session_keep_their_answers_apart(memory, owner):
@@ -113,6 +120,16 @@ async def test_tasks_that_overlap_in_one_session_keep_their_answers_apart(memory
     assert pages_of(owner) == [(f"question {n}", f"answer {n}") for n in range(3)]
 
 
+async def test_an_answer_goes_to_what_waits_where_its_own_question_is_answered(memory, owner):
+    """What was asked in a thread is not known in the task that awaited it."""
+    await memory.aput(user("first"))
+    await memory.aput(agent("one"))
+    await asyncio.to_thread(memory.put, user("second"))
+    await memory.aput(agent("two"))
+
+    assert pages_of(owner) == [("first", "one"), ("second", "two")]
+
+
 def test_an_answer_to_nobody_is_remembered(memory, owner):
     memory.put(agent("Hello! What can I do for you?"))
     memory.put_messages(messages_of(CONVERSATION[:1]))
@@ -127,6 +144,24 @@ def test_what_instructs_the_model_is_no_memory_and_stays_in_its_prompt(memory, o
     assert pages_of(owner) == [("Hello", "")]
     assert told(memory.get()) == [("system", "Speak like a pirate."), ("user", "Hello")]
     assert told(memory.get_all()) == [("system", "Speak like a pirate."), ("user", "Hello")]
+
+
+def test_an_instruction_that_comes_with_every_turn_is_in_the_prompt_once(memory):
+    for asked, answer in CONVERSATION[:3]:
+        memory.put_messages([instruction("Speak like a pirate."), user(asked), agent(answer)])
+
+    assert said(memory.get()).count("pirate") == 1
+
+
+def test_nothing_that_was_kept_beside_the_pages_outlives_a_purge(memory, owner):
+    memory.put(instruction("Call me Tom."))
+    memory.put_messages([user("Look it up."), calling("look", secret="hepatitis")])
+    owner.purge()
+    memory.put_messages(messages_of([("Hello", "Hi!")]))
+    memory.put_messages([agent("More?")])
+
+    assert "Tom" not in said(memory.get())
+    assert [dict(page.metadata) for page in owner.pages()] == [{}, {}]
 
 
 def test_what_is_no_message_is_refused_and_nothing_is_stored(memory, owner):
@@ -194,6 +229,18 @@ def test_what_a_question_repeats_from_an_attempt_that_failed_comes_once(memory):
 
     assert told(memory.get(QUESTION)) == []
     assert told(memory.get()) == [("user", QUESTION)]
+
+
+def test_an_unanswered_page_that_only_contains_the_question_stays_in_the_prompt(memory):
+    memory.put(user("Yesterday I bought a boat."))
+
+    assert told(memory.get("Yes")) == [("user", "Yesterday I bought a boat.")]
+
+
+@pytest.mark.parametrize("asked", [5, ["Hello"]])
+def test_an_input_that_is_neither_text_nor_message_is_refused(memory, asked):
+    with pytest.raises(InvalidInput, match="input is a"):
+        memory.get(asked)
 
 
 def test_the_input_may_be_a_message(memory, owner):
@@ -308,6 +355,33 @@ def test_a_question_that_cannot_be_stored_is_told_before_the_model_is_paid(memor
 
     assert llm.prompts == []
     assert pages_of(owner) == [(FACT, "")]
+
+
+def test_a_question_asked_again_after_the_model_failed_is_one_turn(memory, owner):
+    engine = SimpleChatEngine.from_defaults(
+        llm=RecordingLLM([RuntimeError("429"), RuntimeError("429"), "How lovely."]), memory=memory
+    )
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="429"):
+            engine.chat(FACT)
+    engine.chat(FACT)
+
+    assert pages_of(owner) == [(FACT, "How lovely.")]
+    assert told(engine._llm.prompts[-1]) == [("user", FACT)]
+
+
+def test_an_answer_that_comes_after_closing_is_given_all_the_same(system, caplog):
+    engine = SimpleChatEngine.from_defaults(
+        llm=RecordingLLM(["How lovely."]), memory=MemoryOSMemory(system=system, user_id="tom")
+    )
+    engine.chat(FACT)
+    memory = MemoryOSMemory(system=system, user_id="tom")
+    system.close()
+    memory.put(agent("How lovely."))
+    with pytest.raises(ClosedError):
+        memory.put(user("Still there?"))
+
+    assert "an answer could not be stored now (ClosedError" in caplog.text
 
 
 def test_a_picture_is_shown_in_its_turn_and_named_after_a_restart(open_system):
@@ -439,6 +513,8 @@ def test_resetting_begins_a_conversation_and_forgets_nothing(open_system):
 def test_resetting_forgets_when_told_to(memory, owner):
     owner.in_session("sunday").add_memory("I play the cello.", "Wonderful!")
     memory.put_messages(messages_of([(FACT, "How lovely.")]))
+    memory.reset()
+    memory.put_messages(messages_of(CONVERSATION[4:5]))
     memory.reset(forget=True)
 
     assert pages_of(owner) == [("I play the cello.", "Wonderful!")]
@@ -454,7 +530,10 @@ async def test_every_call_can_be_awaited(memory, owner):
     assert told(got) == told([*messages_of(CONVERSATION[:1]), user(FACT)])
     assert told(await memory.aget_all()) == told(messages_of([CONVERSATION[0], (FACT, "How lovely.")]))
     await memory.areset()
-    assert await memory.aget_all() == []
+    empty, kept = await memory.aget_all(), len(owner.pages())
+    await memory.areset(forget=True)
+
+    assert (empty, kept, owner.pages()) == ([], 2, [])
 
 
 # -- making one -------------------------------------------------------------------------------------
@@ -465,14 +544,16 @@ def test_defaults_are_made_as_hosts_make_them(system, owner):
     memory = MemoryOSMemory.from_defaults(
         chat_history=messages_of(CONVERSATION[:2]), token_limit=700, llm=RecordingLLM([]), memory=owner
     )
-    again = MemoryOSMemory.from_defaults(chat_history=[], token_limit=100_000, memory=owner)
+    again = MemoryOSMemory.from_defaults(chat_history=[], token_limit=100_000, max_tokens=5_000, memory=owner)
+    plain = MemoryOSMemory.from_defaults(memory=owner, token_limit=3_000)
+    bounded = MemoryOSMemory.from_defaults(memory=owner, token_limit=1_000_000, llm=RecordingLLM([]))
 
-    assert (memory.max_tokens, again.max_tokens) == (700, 2000)
+    assert [each.max_tokens for each in (memory, again, plain, bounded)] == [700, 5_000, 3_000, 2_925]
     assert told(again.get_all()) == told(messages_of(CONVERSATION[:2]))
 
 
 def test_a_memory_class_without_a_place_says_what_to_pass():
-    with pytest.raises(InvalidInput, match="Pass memory= for one user's memory, or system="):
+    with pytest.raises(InvalidInput, match="it gives memory_cls no system"):
         SimpleChatEngine.from_defaults(llm=RecordingLLM([]), memory_cls=MemoryOSMemory)
 
 
@@ -485,7 +566,8 @@ def test_a_memory_class_without_a_place_says_what_to_pass():
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"top_k": "many"}, "top_k is a str"),
         ({"user_id": "tom"}, "ids cannot be given beside it"),
-        ({"memory": 5}, "memory is not accepted"),
+        ({"memory": 5}, "memory is a int, not a UserMemory"),
+        ({"path": "here"}, "Pass system=MemoryOS"),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_an_error_that_names_the_right_one(owner, options, message):

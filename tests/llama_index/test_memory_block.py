@@ -13,7 +13,7 @@ from llama_index_instrumentation.dispatcher import instrument_tags
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from memoryos_engine import InvalidInput, StoreError
+from memoryos_engine import EmbeddingError, InvalidInput, StoreError
 from memoryos_engine.tokens import default_counter
 from memoryos_integrations.llama_index import MemoryOSMemoryBlock
 from tests.conversation import CONVERSATION, FACT, QUESTION
@@ -140,13 +140,41 @@ async def test_two_sessions_of_one_block_are_two_sessions_here(memory_of, system
     assert [page.session_id for page in system.memory("tom").pages()] == ["monday", "tuesday"]
 
 
-async def test_the_user_may_be_named_in_the_call(memory_of, system):
-    system.memory("tom").add_memory(FACT, "How lovely.")
-    block = MemoryOSMemoryBlock(system=system)
-
-    assert FACT in said(await memory_of(block).aget(QUESTION, user_id="tom"))
+async def test_a_block_that_nothing_names_a_user_for_says_how(memory_of, system):
+    memory = memory_of(MemoryOSMemoryBlock(system=system))
     with pytest.raises(InvalidInput, match="whose memory"):
-        await memory_of(block).aget(QUESTION)
+        await memory.aget(QUESTION)
+
+
+async def test_an_outage_stores_each_turn_once_when_it_is_over(memory_of, system, monkeypatch):
+    memory = memory_of(MemoryOSMemoryBlock(system=system, user_id="tom"))
+    embed = type(system.embedder).embed
+
+    def broken(*_):
+        raise EmbeddingError("no embedder today")
+
+    for count in range(1, 4):
+        await memory.aput_messages(messages_of(CONVERSATION[count - 1 : count]))
+        monkeypatch.setattr(type(system.embedder), "embed", broken)
+        with pytest.raises(EmbeddingError):
+            await memory.aget(QUESTION)
+        monkeypatch.setattr(type(system.embedder), "embed", embed)
+        if count < 3:
+            monkeypatch.setattr(type(system.embedder), "embed", broken)
+    await memory.aget(QUESTION)
+
+    assert pages_of(system.memory("tom")) == CONVERSATION[:3]
+
+
+async def test_a_turn_that_is_too_long_is_told_and_breaks_nothing(memory_of, open_system, caplog):
+    system = open_system(max_turn_bytes=200)
+    memory = memory_of(MemoryOSMemoryBlock(system=system, user_id="tom"))
+    await memory.aput_messages(messages_of([("x" * 500, "How many?"), *CONVERSATION[:1]]))
+    for _ in range(3):
+        await memory.aget(QUESTION)
+
+    assert pages_of(system.memory("tom")) == [("", "How many?"), *CONVERSATION[:1]]
+    assert len(caplog.records) == 1
 
 
 async def test_profile_facts_and_pages_share_one_budget(open_system):

@@ -167,8 +167,8 @@ def test_a_blank_query_finds_the_newest_pages_without_a_score(teas):
     newest = retriever.retrieve(" \n")
 
     assert (inputs(newest), [node.score for node in newest]) == (["Tea 11 is good.", "Tea 10 is good."], [None, None])
-    assert inputs(retriever.narrowed(session_ids=["shop"]).retrieve("")) == ["Tea 3 is good.", "Tea 2 is good."]
-    assert "Tea 11 is good." not in inputs(retriever.narrowed(include_recent=False).retrieve(""))
+    assert inputs(retriever.asking(session_ids=["shop"]).retrieve("")) == ["Tea 3 is good.", "Tea 2 is good."]
+    assert "Tea 11 is good." not in inputs(retriever.asking(include_recent=False).retrieve(""))
 
 
 @pytest.mark.parametrize("query", [None, 7, ["tea"]])
@@ -186,7 +186,7 @@ def test_the_asking_sessions_short_term_memory_is_found_unless_it_is_left_to_the
     retriever = MemoryOSRetriever(memory=teas, similarity_top_k=50)
 
     assert inputs(retriever.retrieve("Is tea 11 good?"))[0] == "Tea 11 is good."
-    left = inputs(retriever.narrowed(include_recent=False).retrieve("Is tea 11 good?"))
+    left = inputs(retriever.asking(include_recent=False).retrieve("Is tea 11 good?"))
     assert (bool(recent), len(left), recent & set(left)) == (True, 12 - len(recent), set())
 
 
@@ -200,7 +200,7 @@ def test_facts_come_after_pages_and_only_those_whose_page_is_not_found(animals):
     assert kinds(found) == ["page"] * 4 + ["fact"]
     assert found[-1].score >= LEAST_FACT_SCORE
     assert {node.id_ for node in found[:-1]}.isdisjoint(found[-1].metadata["source"])
-    assert kinds(retriever.narrowed(similarity_top_k=4).retrieve("fox den #fox")) == ["page"] * 4
+    assert kinds(retriever.asking(similarity_top_k=4).retrieve("fox den #fox")) == ["page"] * 4
 
 
 # -- asking for more or less, and for what ----------------------------------------------
@@ -222,16 +222,16 @@ def test_only_pages_that_meet_the_conditions_are_ranked(teas, options, expected)
     """All twelve fit the query alike: were they filtered after ranking, fewer would come."""
     wanted = {f"Tea {number} is good." for number in expected}
     built = MemoryOSRetriever(memory=teas, similarity_top_k=6, **options)
-    narrowed = MemoryOSRetriever(memory=teas, similarity_top_k=6).narrowed(**options)
+    asking = MemoryOSRetriever(memory=teas, similarity_top_k=6).asking(**options)
 
-    for retriever in (built, narrowed):
+    for retriever in (built, asking):
         assert set(inputs(retriever.retrieve("tea"))) == set(inputs(retriever.retrieve(""))) == wanted
 
 
 def test_facts_alone_come_best_first_and_only_those_whose_page_passes(animals):
     retriever = MemoryOSRetriever(memory=animals, kinds=("fact",), similarity_top_k=2)
 
-    both, owls = retriever.retrieve("bee or owl #bee"), retriever.narrowed(filter={"seen": "owl"}).retrieve("bee #bee")
+    both, owls = retriever.retrieve("bee or owl #bee"), retriever.asking(filter={"seen": "owl"}).retrieve("bee #bee")
 
     assert [node.metadata["fact"] for node in both] == ["bee #bee", "owl #owl"]
     assert [node.metadata["fact"] for node in owls] == ["owl #owl"]
@@ -240,11 +240,11 @@ def test_facts_alone_come_best_first_and_only_those_whose_page_passes(animals):
 def test_a_narrowed_retriever_asks_anew_and_leaves_the_first_as_it_is(teas):
     first = MemoryOSRetriever(memory=teas, similarity_top_k=4, filter={"channel": "phone"})
 
-    three, all_channels = first.narrowed(similarity_top_k=3), first.narrowed(similarity_top_k=20, filter={})
+    three, all_channels = first.asking(similarity_top_k=3), first.asking(similarity_top_k=20, filter={})
 
     assert [len(each.retrieve("tea")) for each in (first, three, all_channels)] == [4, 3, 12]
     assert [each.similarity_top_k for each in (first, three, all_channels)] == [4, 3, 20]
-    assert first.narrowed(similarity_top_k=None).similarity_top_k == 4
+    assert first.asking(similarity_top_k=None).similarity_top_k == 4
     assert three.callback_manager is first.callback_manager
 
 
@@ -276,7 +276,7 @@ def test_what_cannot_be_asked_is_refused_when_made_and_when_narrowed(teas, optio
     with pytest.raises(InvalidInput, match=message):
         MemoryOSRetriever(memory=teas, **options)
     with pytest.raises(InvalidInput, match=message):
-        MemoryOSRetriever(memory=teas).narrowed(**options)
+        MemoryOSRetriever(memory=teas).asking(**options)
 
 
 # -- whose memory ------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_what_cannot_be_asked_is_refused_when_made_and_when_narrowed(teas, optio
 async def test_the_tags_around_a_call_name_the_user(two):
     assert (inputs(asked_by("ann", two)), inputs(asked_by("bob", two))) == (ANN, BOB)
     assert (inputs(await awaited_by("ann", two)), inputs(await awaited_by("bob", two))) == (ANN, BOB)
-    assert inputs(asked_by("bob", two.narrowed(similarity_top_k=1))) == BOB
+    assert inputs(asked_by("bob", two.asking(similarity_top_k=1))) == BOB
 
 
 async def test_two_users_in_interleaved_tasks_on_one_retriever_never_meet(two):
@@ -328,7 +328,7 @@ async def test_a_call_that_names_nobody_is_an_error_that_names_the_fix(two):
     with pytest.raises(InvalidInput, match=fix), instrument_tags({"session_id": "home"}):
         two.retrieve("colour")
     with pytest.raises(InvalidInput, match=r"^user_id is no argument.*instrument_tags"):
-        two.narrowed(user_id="ann")
+        two.asking(user_id="ann")
 
 
 def test_memory_and_system_exclude_each_other(system):

@@ -224,7 +224,7 @@ async def test_fusion_takes_a_page_found_by_several_queries_for_one(teas, mode, 
 
 
 async def test_fusion_of_two_searches_asks_the_memory_of_the_call(two):
-    retrievers = [two, two.narrowed(kinds=["page"])]
+    retrievers = [two, two.asking(kinds=["page"])]
     fusion = QueryFusionRetriever(retrievers, llm=MockLLM(), num_queries=1)
 
     async def awaited(user_id: str) -> list[str]:
@@ -237,7 +237,7 @@ async def test_fusion_of_two_searches_asks_the_memory_of_the_call(two):
 @pytest.mark.newest
 async def test_fusion_that_works_in_a_thread_of_its_own_asks_the_memory_of_the_call(two):
     """Called without await from a running loop. Older versions leave the tags behind, and nobody is named then."""
-    fusion = QueryFusionRetriever([two, two.narrowed(kinds=["page"])], llm=MockLLM(), num_queries=1)
+    fusion = QueryFusionRetriever([two, two.asking(kinds=["page"])], llm=MockLLM(), num_queries=1)
 
     with tagged("bob"):
         assert inputs(fusion.retrieve("colour")) == [SAID["bob"]]
