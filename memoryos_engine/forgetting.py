@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from memoryos_engine.changes import Changes
 from memoryos_engine.lexical import terms_of
-from memoryos_engine.long_term import reopened, uncorrected, without_sources
+from memoryos_engine.long_term import reopened, without_sources
 from memoryos_engine.mid_term import keyword_weights, segment_keywords
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment
 from memoryos_engine.storage.user_records import UserRecords
@@ -19,11 +19,9 @@ Summarise = Callable[[Sequence[DialoguePage]], str]
 
 
 def entry_forgotten(records: UserRecords, entry_id: str) -> Changes:
-    """Return what changes when a knowledge entry goes; what the user corrected by it holds again."""
-    sources = records.knowledge[entry_id].source_page_ids
-    kept = {key: uncorrected(entry, sources) for key, entry in records.knowledge.items() if key != entry_id}
-    changed = {key: entry for key, entry in kept.items() if entry != records.knowledge[key]}
-    return Changes(knowledge=tuple((changed | reopened(kept.values())).values()), forgotten=(entry_id,))
+    """Return what changes when a knowledge entry goes."""
+    kept = [entry for key, entry in records.knowledge.items() if key != entry_id]
+    return Changes(knowledge=tuple(reopened(kept).values()), forgotten=(entry_id,))
 
 
 def page_forgotten(records: UserRecords, page: DialoguePage, summarise: Summarise) -> Changes:
@@ -67,16 +65,14 @@ def _resummarised(segment: Segment, pages: Sequence[DialoguePage], summarise: Su
 
 
 def _entries_without(records: UserRecords, page: DialoguePage, alone: frozenset[str]) -> Changes:
-    """Return what happens to the entries when one of their source pages goes, or the page that corrected them."""
-    known = records.knowledge
-    again = {key: uncorrected(entry, [page.id]) for key, entry in known.items()}
-    left = {key: without_sources(entry, [page.id]) for key, entry in again.items()}
-    gone = [key for key, entry in left.items() if entry != again[key] and not _still_said(entry, page, records)]
-    # What it corrected was known before: its words, though no other page may hold them, are not from here.
-    telling = (key for key, entry in known.items() if again[key] is entry and alone & terms_of([entry.text]))
+    """Return what happens to the entries when one of their source pages goes."""
+    touched = {key: entry for key, entry in records.knowledge.items() if page.id in entry.source_page_ids}
+    left = {key: without_sources(entry, [page.id]) for key, entry in touched.items()}
+    gone = [key for key, entry in left.items() if not _still_said(entry, page, records)]
+    telling = (key for key, entry in records.knowledge.items() if alone & terms_of([entry.text]))
     gone += [key for key in telling if key not in gone]
-    kept = {key: entry for key, entry in left.items() if key not in gone}
-    changed = {key: entry for key, entry in kept.items() if entry != known[key]} | reopened(kept.values())
+    kept = {key: left.get(key, entry) for key, entry in records.knowledge.items() if key not in gone}
+    changed = {key: entry for key, entry in left.items() if key in kept} | reopened(kept.values())
     return Changes(knowledge=tuple(changed.values()), forgotten=tuple(gone))
 
 

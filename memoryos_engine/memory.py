@@ -13,13 +13,12 @@ from memoryos_engine.adding import add_answer, add_contents, answer_content
 from memoryos_engine.awaiting import AwaitedMemory
 from memoryos_engine.clock import as_utc
 from memoryos_engine.conversing import Exchange, turn_content
-from memoryos_engine.correcting import correct
 from memoryos_engine.errors import NotFound
 from memoryos_engine.intake import Content
 from memoryos_engine.memory_view import MemoryView
 from memoryos_engine.moving import move_pages
 from memoryos_engine.progress import bar
-from memoryos_engine.records import DialoguePage, KnowledgeEntry
+from memoryos_engine.records import DialoguePage
 from memoryos_engine.reopening import reopened_memory
 from memoryos_engine.retrieval import Request, retrieve
 from memoryos_engine.retrieved import RetrievedMemory
@@ -184,26 +183,7 @@ class UserMemory(MemoryView, AwaitedMemory):
         """
         return Exchange(self, self.system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
 
-    # -- correcting, deleting and moving ------------------------------------------------
-
-    def correct(self, entry_id: str, text: str, *, timestamp: datetime | str | None = None) -> KnowledgeEntry:
-        """Say that a profile value or fact is wrong or out of date and how it is now; return the entry that holds now.
-
-        The old one stays in history. What is said is a page, in a session named "corrections" (see `correcting`);
-        forgetting that page makes the old one hold again. Text that says the same confirms the entry. Doing it
-        again in the same words changes nothing more.
-
-        Args:
-            entry_id: of a current entry other than a trait.
-            text: the value or fact in its place, as `entry.text` would be: "Tokyo", "likes tea".
-            timestamp: when this was said; now by default.
-
-        Raises:
-            NotFound: this user has no such entry.
-            InvalidInput: the entry cannot be corrected or the text not be stored; nothing was changed.
-            EmbeddingError, StoreError: it was not stored.
-        """
-        return correct(self.system, self.owner, require_text("entry_id", entry_id), text, timestamp)
+    # -- deleting and moving ------------------------------------------------------------
 
     def move_pages(self, page_ids: Iterable[str], session_id: str) -> int:
         """Have pages belong to another session from now on, whole and in one change; return how many moved.
