@@ -56,22 +56,30 @@ def answer_content(memory: UserMemory, system: MemoryOS, agent_response: object,
 def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | None) -> DialoguePage:
     """Give the session's last page its answer, or that of this id; see `UserMemory.add_response`."""
     with system.resident(owner) as resident:
-        page = _asking(_short_term(resident, answer.session_id, system.settings), page_id)
+        page = _asking(resident, answer.session_id, page_id, system.settings)
         if page is not None:
             whole = answered(page, answer, max_bytes=system.settings.max_turn_bytes)
             vectors = _vectors(system, [whole.text])
             with resident.writing:
                 resident.refresh()
-                # No plan reads what is in STM, so none can write the page over with what it was before.
-                if page in _short_term(resident, answer.session_id, system.settings):
+                if page == _asking(resident, page.session_id, page.id, system.settings):
                     _commit(resident, [whole], vectors)
+                    if whole not in _short_term(resident, page.session_id, system.settings):
+                        resident.outdate_plans()  # one may be about to write the page over with what it was before
                     return whole
     return add_contents(system, owner, [answer])[0]
 
 
-def _asking(short_term: Sequence[DialoguePage], page_id: str | None) -> DialoguePage | None:
-    """Return the page that waits for the answer, if there is one."""
-    asked = short_term[-1:] if page_id is None else [page for page in short_term if page.id == page_id]
+def _asking(
+    resident: ResidentSet, session_id: str, page_id: str | None, settings: MemorySettings
+) -> DialoguePage | None:
+    """Return the page that waits for the answer, if there is one: segments rest on what their pages said then."""
+    if page_id is None:
+        asked = _short_term(resident, session_id, settings)[-1:]
+    else:
+        with resident.reading:
+            page = resident.records.pages.get(page_id)
+        asked = [page] if page and (page.session_id, page.segment_id) == (session_id, None) else []
     return next((page for page in asked if not page.agent_response), None)
 
 

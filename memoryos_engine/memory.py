@@ -65,7 +65,8 @@ class UserMemory(MemoryView, AwaitedMemory):
         """Remember what the agent answered to what the user said last in this session, and return the page.
 
         The session's last page takes the answer if it has none yet and is still in STM, which keeps its id,
-        time and place; else the answer becomes a page of its own. For hosts that hand over the two sides
+        time and place; else the answer becomes a page of its own. A page that is named takes it as long as it
+        belongs to no segment. For hosts that hand over the two sides
         of an exchange one by one.
 
         Args:

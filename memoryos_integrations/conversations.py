@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from memoryos_engine import DialoguePage
+from memoryos_integrations.common_order import paired
 from memoryos_integrations.turns import Turn
+
+_Sides = tuple[str, str]
+"""What the user said and what the agent answered."""
 
 
 def continued(turns: Sequence[Turn], stored: Sequence[DialoguePage]) -> list[Turn] | None:
@@ -30,33 +35,56 @@ def continued(turns: Sequence[Turn], stored: Sequence[DialoguePage]) -> list[Tur
 def matched(turns: Sequence[Turn], pages: Sequence[DialoguePage]) -> tuple[list[str], list[Turn]]:
     """Return which pages a conversation consists of that is handed over whole, and its turns that are no pages yet.
 
-    Where several pages say the same, the latest are taken. A turn may be two pages, where its answer came too late
-    for the page that asks or was too long for it. A page that waits for its answer is taken for a turn that brings
-    one; the answer comes back as a turn of its own, for that page.
+    As many pages as possible are taken in the order of the conversation, the others where they are; of several that
+    say the same, the latest. A turn may be two pages, where its answer came too late for the page that asks or was
+    too long for it. A page that waits for its answer is taken for a turn that brings one; the answer comes back as a
+    turn of its own, for that page. A question that ends the conversation is a page only if that is the last.
 
     Args:
         turns: the conversation.
-        pages: where to look, the likeliest last.
+        pages: where to look, in order of arrival.
     """
-    places: dict[tuple[str, str], list[DialoguePage]] = {}
-    for page in pages:
-        places.setdefault((page.user_input, page.agent_response), []).append(page)
-    known: list[str] = []
+    asks = turns[-1:] if turns and not turns[-1].agent_response else []
+    free = _Free(pages)
+    question = list(free.take(dict(enumerate(map(_sides, asks)))).values())
+    found, new = _answered(turns[: len(turns) - len(asks)], free, pages)
+    before = max((places[0] for places in found if places), default=-1)
+    last = all(turn.page_id for turn in new) and before < max(question, default=-1)
+    known = [*chain.from_iterable(found), *(question if last else [])]
+    return [pages[place].id for place in known], [*new, *([] if last else asks)]
+
+
+class _Free:
+    """Pages that no turn has taken yet."""
+
+    def __init__(self, pages: Sequence[DialoguePage]) -> None:
+        self._said = {place: _sides(page) for place, page in enumerate(pages)}
+
+    def take(self, sought: Mapping[int, _Sides]) -> dict[int, int]:
+        """Return the places of pages by who seeks what they say."""
+        who, places = list(sought), list(self._said)
+        pairs = paired(list(sought.values()), list(self._said.values()))
+        found = {who[ours]: places[theirs] for ours, theirs in pairs}
+        for place in found.values():
+            del self._said[place]
+        return found
+
+
+def _answered(turns: Sequence[Turn], free: _Free, pages: Sequence[DialoguePage]) -> tuple[list[list[int]], list[Turn]]:
+    """Return the places of the pages that each turn is, and what of them is no page."""
+    whole = free.take(dict(enumerate(map(_sides, turns))))
+    rest = {n: turn for n, turn in enumerate(turns) if n not in whole and "" not in _sides(turn)}
+    asked = free.take({n: (turn.user_input, "") for n, turn in rest.items()})
+    apart = free.take({n: ("", turns[n].agent_response) for n in asked})
+    places = [[found[n] for found in (whole, asked, apart) if n in found] for n in range(len(turns))]
     new: list[Turn] = []
-    for turn in reversed(turns):
-        taken, missing = _taken(turn, places)
-        known += [page.id for page in reversed(taken)]
-        new += missing
-    return known[::-1], new[::-1]
+    for n, turn in enumerate(turns):
+        if not places[n]:
+            new.append(turn)
+        elif n in asked and n not in apart:
+            new.append(replace(turn, user_input="", page_id=pages[asked[n]].id))
+    return places, new
 
 
-def _taken(turn: Turn, places: Mapping[tuple[str, str], list[DialoguePage]]) -> tuple[list[DialoguePage], list[Turn]]:
-    """Take the pages that a turn is out of their places; return them, and what of the turn is no page."""
-    same = places.get((turn.user_input, turn.agent_response))
-    if same:
-        return [same.pop()], []
-    waiting = places.get((turn.user_input, "")) if turn.user_input and turn.agent_response else None
-    if not waiting:
-        return [], [turn]
-    page, apart = waiting.pop(), places.get(("", turn.agent_response))
-    return ([page, apart.pop()], []) if apart else ([page], [replace(turn, user_input="", page_id=page.id)])
+def _sides(each: DialoguePage | Turn) -> _Sides:
+    return each.user_input, each.agent_response

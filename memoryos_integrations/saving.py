@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from memoryos_engine import (
     InvalidInput,
     MemoryOS,
     MemoryOSError,
+    NotFound,
     StoreError,
     UserMemory,
 )
@@ -39,11 +41,19 @@ logger = logging.getLogger(__name__)
 _queues = Queues()
 
 
+@contextmanager
+def holding(memory: UserMemory) -> Iterator[None]:
+    """Give the session to one thread at a time, for those who read it to know what to save."""
+    with _queues.held(memory):
+        yield
+
+
 def save(memory: UserMemory, turns: Iterable[Turn], *, again: bool = True) -> None:
     """Store turns after those that still wait.
 
     A turn whose sides are too long for one page becomes two. Half of a surrogate pair, which
-    no store takes, becomes U+FFFD.
+    no store takes, becomes U+FFFD. An answer to a page that was deleted is dropped: it may repeat what
+    was to be forgotten.
 
     Args:
         memory: whose, and in which session.
@@ -145,13 +155,23 @@ def _store_first(memory: UserMemory, queue: Queue) -> None:
 
 
 def _store_one(memory: UserMemory, queue: Queue, each: Waiting) -> None:
-    last = memory.latest_memory().short_term[-1:]
+    last, named = memory.latest_memory().short_term[-1:], _named(memory, each.turn)
     retried = queue.before is not None
-    done = retried and each.turn.page_id is None and last != queue.before and _holds(last, each.turn)
-    if not done:
+    deleted = each.turn.page_id is not None and not named
+    done = each.turn.page_id is None and retried and last != queue.before and _holds(last, each.turn)
+    if not (deleted or done):
         queue.before = last
-        _write(memory, each, _asked(memory, each.turn, last, retried=retried) if not queue.unasked else None)
+        asked = None if queue.unasked else _asked(each.turn, named or last, retried=retried)
+        _write(memory.in_session(named[0].session_id) if named else memory, each, asked)
     queue.before, queue.unasked = None, False
+
+
+def _named(memory: UserMemory, turn: Turn) -> Sequence[DialoguePage]:
+    """Return the page that a turn names, unless it names none or it was deleted."""
+    try:
+        return () if turn.page_id is None else (memory.page(turn.page_id),)
+    except NotFound:
+        return ()
 
 
 def _holds(last: Sequence[DialoguePage], turn: Turn) -> bool:
@@ -183,15 +203,17 @@ def _joins(memory: UserMemory, answer: Turn, asked: DialoguePage) -> bool:
     return False
 
 
-def _asked(memory: UserMemory, turn: Turn, last: Sequence[DialoguePage], *, retried: bool) -> DialoguePage | None:
-    """Return the page that an answer belongs to: it waits for one, or has just this one since a write that failed."""
-    if turn.user_input:
-        return None
-    if turn.page_id is None:
-        return last[0] if last and not last[0].agent_response else None
-    fitting = ("", turn.agent_response) if retried else ("",)
-    pages = (page for page in memory.latest_memory().short_term if page.id == turn.page_id)
-    return next((page for page in pages if page.agent_response in fitting), None)
+def _asked(turn: Turn, pages: Sequence[DialoguePage], *, retried: bool) -> DialoguePage | None:
+    """Return the page that an answer belongs to: it waits for one, or has just this one since a write that failed.
+
+    Args:
+        turn: the answer, or another turn, which belongs to none.
+        pages: the one that the answer names, else the session's last, if any.
+        retried: whether a write failed before.
+    """
+    fitting = ("", turn.agent_response) if retried and turn.page_id is not None else ("",)
+    asked = (page for page in pages if not turn.user_input and page.agent_response in fitting)
+    return next(asked, None)
 
 
 def _without(refused: Waiting, queue: Queue, error: InvalidInput) -> list[Waiting]:

@@ -54,7 +54,7 @@ class ResidentSet:
         self.spoke_at: float | None = None
         """When pages were last added here, by the monotonic clock; None if none were since this was loaded."""
         self.epoch = 0
-        """Changes whenever records may have vanished, so that an older plan can be told."""
+        """Changes whenever records may have vanished or say something else, so that an older plan can be told."""
         self.head = Head()
         self._raised = False
         self._stale = False
@@ -121,6 +121,11 @@ class ResidentSet:
                 self.records.move_pages(pages)
                 self.epoch += 1
             self._stale = False
+
+    def outdate_plans(self) -> None:
+        """Have plans that were made of the records as they were dropped, and made again."""
+        with self.writing, self.reading:
+            self.epoch += 1
 
     def all_rows(self) -> list[Row]:
         """Read every row of the owner from the store but the head."""

@@ -1,7 +1,7 @@
 """What this process keeps beside a session's pages, so that models get messages as they came.
 
-Nothing here outlives a purge, and nothing may depend on its being there: it ends with the process, and what is used
-least falls out.
+Nothing here is given after a purge, and nothing may depend on its being there: it ends with the process, and what is
+used least falls out.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ SessionKey = tuple[str, Owner, str]
 """One session of one owner in one system."""
 Value = TypeVar("Value")
 
-MOST_PICTURES, MOST_SESSIONS = 256, 10_000
-"""Messages that are kept as they came, and sessions whose instructions and tool traffic are, of all users."""
+MOST_PICTURES, MOST_SESSIONS, MOST_INSTRUCTIONS = 256, 10_000, 8
+"""Messages that are kept as they came, and sessions whose instructions and tool traffic are, of all users; the latest
+instructions of a session, of which an application with a clock in them gives ever new ones."""
 
 
 def session_key(memory: UserMemory) -> SessionKey:
@@ -94,7 +95,7 @@ def set_instructions(memory: UserMemory, messages: Iterable[ChatMessage]) -> Non
         if copied not in told:
             told.append(copied)
     if told:
-        _instructions.put(memory, _OF_SESSION, told)
+        _instructions.put(memory, _OF_SESSION, told[-MOST_INSTRUCTIONS:])
     else:
         _instructions.take(memory, _OF_SESSION)
 

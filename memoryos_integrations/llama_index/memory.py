@@ -19,11 +19,11 @@ from memoryos_engine.settings import require_count, require_text
 from memoryos_integrations.addressing import Address, whose
 from memoryos_integrations.argument_names import ArgumentNames, refusal
 from memoryos_integrations.handles import memory_of, memory_value, system_of, system_value
-from memoryos_integrations.llama_index.asked import note_asked
+from memoryos_integrations.llama_index.asked import Asked, note_asked
 from memoryos_integrations.llama_index.kept import instructions
 from memoryos_integrations.llama_index.messages import said_text
 from memoryos_integrations.llama_index.recalling import conversation, prompt_messages
-from memoryos_integrations.llama_index.remembering import checked_messages, remember
+from memoryos_integrations.llama_index.remembering import begin_hearing, checked_messages, remember
 from memoryos_integrations.llama_index.run_scope import sources
 from memoryos_integrations.llama_index.window import begin_conversation, set_conversation
 from memoryos_integrations.saving import try_waiting
@@ -185,13 +185,13 @@ class MemoryOSMemory(BaseMemory):
             StoreError, ModelError, ClosedError: something the user said could not be stored. It waits in this
                 process and is stored with the next use of the session. An answer that waits raises nothing.
         """
-        memory = self._address.handle(*sources())
-        note_asked(memory, remember(memory, checked_messages(messages)))
+        memory, heard = self._address.handle(*sources()), checked_messages(messages)
+        note_asked(memory, remember(memory, heard, begin_hearing(memory, heard)))
 
     async def aput_messages(self, messages: Sequence[ChatMessage]) -> None:
         """Await `put_messages`; the work is done in a thread."""
-        memory = self._address.handle(*sources())
-        note_asked(memory, await asyncio.to_thread(remember, memory, checked_messages(messages)))
+        memory, heard = self._address.handle(*sources()), checked_messages(messages)
+        note_asked(memory, await asyncio.to_thread(remember, memory, heard, begin_hearing(memory, heard)))
 
     def set(self, messages: Sequence[ChatMessage]) -> None:
         """Make messages the conversation, in place of what it was.
@@ -203,18 +203,18 @@ class MemoryOSMemory(BaseMemory):
             InvalidInput, StoreError, ModelError, ClosedError: as `put_messages` does.
         """
         memory = self._memory()
-        note_asked(memory, set_conversation(memory, checked_messages(messages)))
+        _note_page(memory, set_conversation(memory, checked_messages(messages)))
 
     async def aset(self, messages: Sequence[ChatMessage]) -> None:
         """Await `set`; the work is done in a thread."""
         memory = self._memory()
-        note_asked(memory, await asyncio.to_thread(set_conversation, memory, checked_messages(messages)))
+        _note_page(memory, await asyncio.to_thread(set_conversation, memory, checked_messages(messages)))
 
     def reset(self, *, forget: bool = False) -> None:
         """Begin a new conversation. What was said stays in memory, and is recalled where it matters.
 
         LlamaIndex resets a memory whenever `chat_repl` begins, so this deletes nothing unless it is told to. The
-        pages move to a session beside this one, whose name ends in ", earlier".
+        pages move to a session beside this one, whose name begins with this one's.
 
         Args:
             forget: delete what was said in this session instead, with what was derived from it alone; what
@@ -255,6 +255,11 @@ class MemoryOSMemory(BaseMemory):
 
     def __str__(self) -> str:
         return repr(self)
+
+
+def _note_page(memory: UserMemory, page_id: str | None) -> None:
+    if page_id is not None:
+        note_asked(memory, Asked(page_id))
 
 
 def _found(options: Mapping[str, Any], name: str, read: Callable[[Mapping[str, Any]], Any]) -> Any:

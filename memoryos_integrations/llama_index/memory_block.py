@@ -7,7 +7,6 @@ under one budget. It keeps nothing from one call to the next.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,10 +23,9 @@ from memoryos_integrations.conversations import continued, matched
 from memoryos_integrations.llama_index.messages import as_said, is_users, said_text
 from memoryos_integrations.llama_index.recalled_text import RecalledText
 from memoryos_integrations.llama_index.run_scope import sources
-from memoryos_integrations.saving import save, try_waiting, waiting
+from memoryos_integrations.long_sides import log_left_out, without_long_sides
+from memoryos_integrations.saving import holding, save, try_waiting, waiting
 from memoryos_integrations.turns import Turn, turns_of
-
-logger = logging.getLogger(__name__)
 
 _NAMES = ArgumentNames(
     owner="MemoryOSMemoryBlock", elsewhere={"token_limit": "max_tokens", "similarity_top_k": "top_k"}, advice={}
@@ -135,22 +133,20 @@ def _turns(messages: Sequence[ChatMessage]) -> list[Turn]:
 
 def _store_new(memory: UserMemory, turns: Sequence[Turn]) -> None:
     """Store the turns that the session does not have: those after its last, or any if it is not among them."""
-    most = memory.system.settings.max_turn_bytes
-    fitting = [_without_long_sides(turn, most) for turn in turns]
-    held = [*memory.session_pages(last=2 * len(turns) + 1), *_waiting(memory)] if turns else []
-    new = continued(_without_known_halves(fitting, held), held)
+    fitting = without_long_sides(memory, turns)
+    with holding(memory):
+        new = _new(memory, fitting) if turns else []
+        log_left_out(memory, turns, fitting, new)
+        save(memory, [turn for turn in new if turn.user_input or turn.agent_response], again=False)
+
+
+def _new(memory: UserMemory, turns: Sequence[Turn]) -> list[Turn]:
+    held = [*memory.session_pages(last=2 * len(turns) + 1), *_waiting(memory)]
+    new = continued(_without_known_halves(turns, held), held)
     if new is None:
         held = [*memory.session_pages(), *_waiting(memory)]
-        new = matched(_without_known_halves(fitting, held), held)[1]
-    if any(turn in new and turn not in turns for turn in fitting):
-        logger.warning("what is longer than max_turn_bytes=%d is not remembered", most)
-    save(memory, [turn for turn in new if turn.user_input or turn.agent_response], again=False)
-
-
-def _without_long_sides(turn: Turn, most: int) -> Turn:
-    """Return a turn without a side that no page can hold: it would be refused each time it is shown."""
-    said, answer = (side if len(side.encode()) <= most else "" for side in (turn.user_input, turn.agent_response))
-    return replace(turn, user_input=said, agent_response=answer)
+        new = matched(_without_known_halves(turns, held), held)[1]
+    return new
 
 
 def _waiting(memory: UserMemory) -> list[DialoguePage]:

@@ -11,6 +11,7 @@ from memoryos_engine import DialoguePage
 from memoryos_integrations.content import content_text
 from memoryos_integrations.llama_index.blocks import block_mappings
 from memoryos_integrations.llama_index.reasoning import answer_and_reasoning
+from memoryos_integrations.llama_index.run_scope import run_id
 from memoryos_integrations.llama_index.tool_traffic import (
     Call,
     asks_tools,
@@ -94,7 +95,8 @@ def _spoken(message: ChatMessage, role: Role) -> tuple[str, str]:
     text = said_text(message)
     if role != "agent":
         return text, ""
-    answer, reasoning = answer_and_reasoning(text)
+    # Only in runs: elsewhere a text of this form is what the model said.
+    answer, reasoning = answer_and_reasoning(text) if run_id() is not None else (text, "")
     thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
     return answer, "\n".join([*thoughts, *([reasoning] if reasoning else [])])
 

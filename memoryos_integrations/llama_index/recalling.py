@@ -9,6 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 
 from memoryos_engine import DialoguePage, RetrievedMemory, UserMemory
 from memoryos_integrations.content import storable
+from memoryos_integrations.llama_index.asked import noted, page_asked
 from memoryos_integrations.llama_index.kept import instructions, original_of
 from memoryos_integrations.llama_index.messages import as_chat_messages, is_users, unfillable
 from memoryos_integrations.llama_index.run_scope import run_id
@@ -22,7 +23,7 @@ class _Moment:
 
     query: str
     earlier: Sequence[DialoguePage]
-    """The session's latest pages before the turn, oldest first."""
+    """Of the session's latest pages those before the turn, oldest first."""
     asking: Sequence[DialoguePage]
     """The page the turn is about, if it is stored already; it is in the prompt whole."""
     first: bool
@@ -36,7 +37,8 @@ def prompt_messages(memory: UserMemory, asked: str, *, max_tokens: int, top_k: i
 
     Args:
         memory: whose, and in which session.
-        asked: what the user says now, where the host tells it; else what was stored last is taken for it.
+        asked: what the user says now, where the host tells it; else it is the page that was asked last in this
+            call or run, or the session's last where none is known.
         max_tokens: budget of what is remembered: context and earlier turns. The turn itself and the
             application's instructions are the host's own and come whole.
         top_k: most pages to find.
@@ -80,16 +82,28 @@ def conversation(memory: UserMemory, pages: Sequence[DialoguePage]) -> list[Chat
 
 
 def _moment(memory: UserMemory, latest: Sequence[DialoguePage], asked: str) -> _Moment:
+    page = _asking(memory, latest, asked)
+    earlier = latest if page is None else [each for each in latest if each.sequence < page.sequence]
     if not asked.strip():
-        turn = latest[-1:]
-        query = turn[0].user_input or turn[0].agent_response if turn else ""
-        first = bool(turn) and not turn[0].agent_response
-        return _Moment(query=query, earlier=latest[:-1], asking=turn, first=first, fills=False)
-    asking = bool(latest) and not latest[-1].agent_response and _says(memory, latest[-1], asked)
-    earlier = latest[:-1] if asking else latest
-    if asking and run_id() is not None:  # between two rounds of an agent's tools
-        return _Moment(query=asked, earlier=earlier, asking=latest[-1:], first=False, fills=False)
+        query = page.user_input or page.agent_response if page else ""
+        first = page is not None and not page.agent_response
+        return _Moment(query=query, earlier=earlier, asking=[page] if page else (), first=first, fills=False)
+    if page is not None and run_id() is not None:  # between two rounds of an agent's tools
+        return _Moment(query=asked, earlier=earlier, asking=[page], first=False, fills=False)
     return _Moment(query=asked, earlier=earlier, asking=(), first=True, fills=True)
+
+
+def _asking(memory: UserMemory, latest: Sequence[DialoguePage], asked: str) -> DialoguePage | None:
+    """Return the page this turn is about, if it is stored; a run is about its question after the answer as well."""
+    note = noted(memory)
+    page = page_asked(memory, note)
+    if page is not None and page.agent_response and run_id() is None:
+        page = None
+    if asked.strip():
+        waiting = [each for each in latest[-1:] if not each.agent_response]
+        return next((each for each in (page, *waiting) if each and _says(memory, each, asked)), None)
+    deleted = note is not None and page is None and not note.answered
+    return page or (None if deleted or not latest else latest[-1])
 
 
 def _says(memory: UserMemory, page: DialoguePage, asked: str) -> bool:
@@ -106,8 +120,13 @@ def _recalled(memory: UserMemory, moment: _Moment, top_k: int) -> RetrievedMemor
         found = memory.latest_memory()
     else:
         found = memory.retrieve_memory(moment.query, top_k=top_k + len(shown), touch=moment.first)
-    pages = tuple(page for page in found.pages if page.id not in shown)[:top_k]
+    pages = tuple(page for page in found.pages if page.id not in shown and not _asks(page, moment.query))[:top_k]
     return replace(found, short_term=tuple(moment.earlier), pages=pages)
+
+
+def _asks(page: DialoguePage, query: str) -> bool:
+    """Say whether a page is the same question once more, which got no answer: it tells nothing."""
+    return not page.agent_response and page.user_input.strip() == query.strip()
 
 
 def _unfillable(message: ChatMessage) -> ChatMessage:

@@ -10,7 +10,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 
 from memoryos_engine import DialoguePage, InvalidInput, MemoryOSError, UserMemory
-from memoryos_integrations.llama_index.asked import asked
+from memoryos_integrations.llama_index.asked import Asked, note_asked, noted, page_asked
 from memoryos_integrations.llama_index.kept import (
     instructions,
     keep_original,
@@ -20,7 +20,7 @@ from memoryos_integrations.llama_index.kept import (
 )
 from memoryos_integrations.llama_index.messages import as_said, is_instruction, is_users, said_text
 from memoryos_integrations.llama_index.tool_traffic import Call
-from memoryos_integrations.saving import save
+from memoryos_integrations.saving import holding, save
 from memoryos_integrations.turns import Turn, turns_of
 
 MOST_AT_ONCE = 64
@@ -29,12 +29,29 @@ MOST_AT_ONCE = 64
 logger = logging.getLogger(__name__)
 
 
-def remember(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
-    """Store what is said in messages, in order; return the id of the page that now waits for its answer, if one does.
+def begin_hearing(memory: UserMemory, messages: Iterable[ChatMessage]) -> Asked | None:
+    """Return the page that was asked last in this call or run, as far as known.
 
-    An answer belongs to the page that was asked in the call or run this is part of, else to the session's
-    last. What tools are asked and say, and how an agent reasoned, goes into the page's metadata. What
+    If messages ask something, that page is known no longer: should they fail, what is answered next is not its answer.
+    """
+    asked = noted(memory)
+    if any(map(is_users, messages)):
+        note_asked(memory, None)
+    return asked
+
+
+def remember(memory: UserMemory, messages: Sequence[ChatMessage], asked: Asked | None = None) -> Asked | None:
+    """Store what is said in messages, in order; return the page that was asked last then, as far as known.
+
+    What tools are asked and say, and how an agent reasoned, goes into the metadata of the page with the answer. What
     instructs the model is no memory of the user; it is kept for the session as long as the process runs.
+
+    Args:
+        memory: whose, and in which session.
+        messages: in order.
+        asked: the page that the first answer belongs to, where nothing is asked before it; by default the session's
+            last, if it waits for one. If it has one already, this one is a page of its own; if it was deleted, so is
+            its answer.
 
     Raises:
         InvalidInput: something the user said can never be stored.
@@ -45,14 +62,18 @@ def remember(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
     if told:
         set_instructions(memory, [*instructions(memory), *told])
     answers = bool(messages) and not is_users(messages[0])
-    page_id = _asked(memory) if answers else None
-    turns, traffic = turns_heard(messages, take_traffic(memory, page_id) if answers else ())
-    if turns and not turns[0].user_input:
-        turns[0] = replace(turns[0], page_id=page_id)
-    _save(memory, _without_retry(memory, turns))
-    waiting = waiting_page(memory, messages) if turns and not turns[-1].agent_response else None
-    keep_traffic(memory, waiting or page_id, traffic)
-    return waiting
+    with holding(memory):
+        page_id = _answered(memory, asked) if answers else None
+        turns, traffic = turns_heard(messages, take_traffic(memory, page_id) if answers else ())
+        if turns and not turns[0].user_input:
+            turns[0] = replace(turns[0], page_id=page_id)
+        _save(memory, _without_retry(memory, turns))
+        waiting = waiting_page(memory, messages) if turns and not turns[-1].agent_response else None
+        keep_traffic(memory, waiting or page_id, traffic)
+    if any(map(is_users, messages)):
+        return None if waiting is None else Asked(waiting)
+    answered = asked is not None and bool(turns) and _is_there(memory, asked)
+    return replace(asked, answered=True) if asked and answered else asked
 
 
 def turns_heard(messages: Sequence[ChatMessage], before: Sequence[Call] = ()) -> tuple[list[Turn], list[Call]]:
@@ -75,11 +96,18 @@ def _without_retry(memory: UserMemory, turns: list[Turn]) -> list[Turn]:
     return [replace(first, user_input="", page_id=page.id), *turns[1:]] if first.agent_response else turns[1:]
 
 
-def _asked(memory: UserMemory) -> str | None:
-    try:
-        return asked(memory)
-    except MemoryOSError:  # then saving fails as well, and the answer waits
+def _answered(memory: UserMemory, asked: Asked | None) -> str | None:
+    """Return the page that what is said now answers; None if that is unknown, or its answer came and it is gone."""
+    if asked is None or (asked.answered and not _is_there(memory, asked)):
         return None
+    return asked.page_id
+
+
+def _is_there(memory: UserMemory, asked: Asked) -> bool:
+    try:
+        return page_asked(memory, asked) is not None
+    except MemoryOSError:  # saving fails as well then, and finds out when it succeeds
+        return True
 
 
 def waiting_page(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:

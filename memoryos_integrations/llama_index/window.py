@@ -11,37 +11,52 @@ from collections.abc import Sequence
 from llama_index.core.base.llms.types import ChatMessage
 
 from memoryos_engine import UserMemory
+from memoryos_engine.records import stable_id
 from memoryos_integrations.conversations import matched
 from memoryos_integrations.llama_index.kept import begin_anew, set_instructions
 from memoryos_integrations.llama_index.messages import is_instruction
 from memoryos_integrations.llama_index.remembering import turns_heard, waiting_page
-from memoryos_integrations.saving import drop, retry, save
+from memoryos_integrations.long_sides import log_left_out, without_long_sides
+from memoryos_integrations.saving import drop, holding, retry, save
+from memoryos_integrations.turns import Turn
 
-EARLIER = ", earlier"
-"""What is added to a session's name for what was taken out of it."""
+
+def taken_out_of(memory: UserMemory) -> UserMemory:
+    """Return the memory in the session beside its own, which holds what was taken out of that."""
+    name = memory.session_id
+    # The end keeps it apart from a session that somebody else calls "..., earlier".
+    return memory.in_session(f"{name}, earlier ({stable_id('earlier', name)[-8:]})")
 
 
 def set_conversation(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
     """Make messages the session's conversation; return the id of the page that waits for an answer, if one does.
 
-    Turns that the session holds or held are not stored again; those it never held are. Pages that are
-    not among them move to the session beside it.
+    Turns that the session holds or held are not stored again; those it never held are, after the others. Pages
+    that are not among them move to the session beside it. A side that is too long for any page is left out.
 
     Raises:
-        InvalidInput, StoreError, ModelError, ClosedError: as `remembering.remember` does.
+        StoreError, ModelError, ClosedError: as `remembering.remember` does.
     """
-    retry(memory)
-    begin_anew(memory)
-    aside = memory.in_session(memory.session_id + EARLIER)
-    here = memory.session_pages()
     said = [message for message in messages if not is_instruction(message)]
     turns, _ = turns_heard(said)
-    known, new = matched(turns, [*aside.session_pages(), *here])
-    memory.move_pages([page.id for page in here if page.id not in known], aside.session_id)
+    with holding(memory):
+        retry(memory)
+        begin_anew(memory)
+        _make_conversation(memory, turns)
+        set_instructions(memory, [message for message in messages if is_instruction(message)])
+        return waiting_page(memory, said) if turns and not turns[-1].agent_response else None
+
+
+def _make_conversation(memory: UserMemory, turns: Sequence[Turn]) -> None:
+    aside, here = taken_out_of(memory), memory.session_pages()
+    fitting = without_long_sides(memory, turns)
+    said = [turn for turn in fitting if turn.user_input or turn.agent_response]
+    known, new = matched(said, sorted([*aside.session_pages(), *here], key=lambda page: page.sequence))
+    kept = set(known)
+    memory.move_pages([page.id for page in here if page.id not in kept], aside.session_id)
     memory.move_pages(known, memory.session_id)
-    set_instructions(memory, [message for message in messages if is_instruction(message)])
+    log_left_out(memory, turns, fitting, new)
     save(memory, new)
-    return waiting_page(memory, said) if turns and not turns[-1].agent_response else None
 
 
 def begin_conversation(memory: UserMemory, *, forget: bool) -> None:
@@ -58,7 +73,7 @@ def begin_conversation(memory: UserMemory, *, forget: bool) -> None:
     if forget:
         drop(memory)
         memory.forget_session()
-        memory.in_session(memory.session_id + EARLIER).forget_session()
+        taken_out_of(memory).forget_session()
         begin_anew(memory)
     else:
         set_conversation(memory, [])

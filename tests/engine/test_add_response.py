@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from memoryos_engine import InvalidInput, Tier
+from memoryos_engine.plan import Plan
 
 from .soundness import assert_as_reloaded, told
 
@@ -147,14 +148,13 @@ def moved(memory, asked):
     return asked.id
 
 
-def a_page_that_left_stm(memory, asked):
+def leave_stm(memory):
     for number in range(7):
         memory.add_memory(f"Text {number}", "Noted.")
-    return asked.id
 
 
 def a_page_in_a_segment(memory, asked):
-    a_page_that_left_stm(memory, asked)
+    leave_stm(memory)
     memory.flush()
     return asked.id
 
@@ -169,7 +169,6 @@ def a_page_in_a_segment(memory, asked):
         answered_already,
         forgotten,
         moved,
-        a_page_that_left_stm,
         a_page_in_a_segment,
     ],
 )
@@ -184,6 +183,52 @@ def test_an_answer_to_a_page_that_takes_none_is_a_page_of_its_own(system, memory
     assert (alone.session_id, alone.user_input, alone.agent_response) == ("desk", "", ANSWERED)
     assert told(system.memory("eve")) == others
     assert_as_reloaded(system)
+
+
+def test_a_question_that_left_stm_and_waits_for_its_segment_takes_the_answer_that_names_it(system, memory):
+    asked = memory.add_memory(ASKED)
+    leave_stm(memory)
+    whole = memory.add_response(ANSWERED, page_id=asked.id)
+
+    assert memory.pages()[0] == whole == replace(asked, agent_response=ANSWERED)
+    assert_as_reloaded(system)
+
+
+@pytest.fixture
+def answer_during_plan(memory, monkeypatch):
+    """Consolidate, while another thread would answer a page; return how often the oldest was placed."""
+
+    def answering(page_id):
+        place, placed = Plan.place, []
+
+        def placing(plan, page, *args):
+            placed.append(page.sequence)
+            if len(placed) == 1:
+                memory.add_response(ANSWERED, page_id=page_id)
+            return place(plan, page, *args)
+
+        monkeypatch.setattr(Plan, "place", placing)
+        memory.flush()
+        return placed.count(0)
+
+    return answering
+
+
+def test_an_answer_is_not_written_over_by_a_plan_that_was_made_before_it_came(memory, answer_during_plan):
+    asked = memory.add_memory(ASKED)
+    leave_stm(memory)
+
+    assert answer_during_plan(asked.id) == 2
+    page = memory.page(asked.id)
+    assert (page.user_input, page.agent_response, page.segment_id) == (ASKED, ANSWERED, memory.segments()[0].id)
+
+
+def test_an_answer_in_stm_drops_no_plan(memory, answer_during_plan):
+    leave_stm(memory)
+    asked = memory.add_memory(ASKED)
+
+    assert answer_during_plan(asked.id) == 1
+    assert memory.pages()[-1] == replace(asked, agent_response=ANSWERED)
 
 
 @pytest.mark.parametrize("page_id", [5, b"x", ["x"], "half \ud83d"])

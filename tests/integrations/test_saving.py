@@ -425,19 +425,52 @@ def test_an_answer_goes_to_the_question_that_it_names(memory):
 def test_an_answer_to_what_takes_none_is_a_page_of_its_own_and_no_other_questions(memory):
     first = memory.add_memory("Q", "X")
     memory.add_memory("R")
-    save(memory, [answer("A", first.id, n=1), answer("B", "no such page", n=2)])
+    save(memory, [answer("A", first.id, n=1)])
 
-    assert told(memory) == "Q/X R/ /A /B"
-    assert beside(memory) == [{}, {}, {"n": 1}, {"n": 2}]
+    assert told(memory) == "Q/X R/ /A"
+    assert beside(memory) == [{}, {}, {"n": 1}]
 
 
-def test_a_question_that_left_short_term_memory_gets_its_answer_as_a_page(open_system):
+def test_an_answer_to_a_page_that_was_deleted_is_dropped(memory):
+    """It may repeat what was to be forgotten, and is nobody else's answer."""
+    first = memory.add_memory("Q")
+    memory.add_memory("R")
+    memory.forget(first.id)
+    save(memory, [answer("A", first.id), *turns("S/B")])
+
+    assert (told(memory), left(memory)) == ("R/ S/B", "")
+
+
+def test_an_answer_that_waited_while_its_page_was_deleted_is_dropped(system, memory):
+    first = memory.add_memory("Q")
+    with broken_store(system), pytest.raises(StoreError):
+        save(memory, [answer("A", first.id)])
+    memory.forget(first.id)
+    save(memory, turns("S/B"))
+
+    assert (told(memory), left(memory)) == ("S/B", "")
+
+
+def test_an_answer_goes_to_its_question_in_whatever_session_that_is_by_now(memory):
+    first, second = memory.add_memory("Q"), memory.add_memory("R", "X")
+    memory.move_pages([first.id, second.id], "phone")
+    save(memory, [answer("A", first.id), answer("B", second.id)])
+
+    assert (told(memory), told(memory.in_session("phone"))) == ("", "Q/A R/X /B")
+
+
+@pytest.mark.parametrize(("consolidated", "stored"), [(False, "Q/A R/ S/"), (True, "Q/ R/ S/ /A")])
+def test_a_question_that_left_short_term_memory_takes_its_answer_until_it_is_in_a_segment(
+    open_system, consolidated, stored
+):
     memory = open_system(short_term_capacity=2).memory("tom", session_id="desk")
     first = memory.add_memory("Q")
     save(memory, turns("R/ S/"))
+    if consolidated:
+        memory.flush()
     save(memory, [answer("A", first.id)])
 
-    assert told(memory) == "Q/ R/ S/ /A"
+    assert told(memory) == stored
 
 
 def test_an_answer_to_an_earlier_page_that_waited_goes_there_when_it_can(system, memory):

@@ -51,7 +51,7 @@ def connect(request: pytest.FixtureRequest, opened: list) -> Connect:
         if request.param == "of a server":
             return request.getfixturevalue("server").client(**place)
         if request.param == "in memory":
-            opened.append(chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False), **place))
+            opened.append(chromadb.EphemeralClient(**place))
         else:
             path = request.getfixturevalue("tmp_path") / "chroma"
             opened.append(chromadb.PersistentClient(path, settings=QUIET, **place))

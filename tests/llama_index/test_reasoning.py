@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from llama_index.core.agent.react.types import ActionReasoningStep, ObservationReasoningStep, ResponseReasoningStep
 from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock
+from llama_index.core.instrumentation.dispatcher import instrument_tags
 from llama_index.core.tools import FunctionTool
 
 from memoryos_integrations.llama_index import MemoryOSMemory
@@ -116,11 +117,18 @@ def test_a_long_text_of_thoughts_is_read_in_no_time():
 # -- in messages ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def in_run():
+    with instrument_tags({"llamaindex.run_id": "1"}):
+        yield
+
+
 def reasoned(*blocks) -> tuple[str, dict]:
     ((message,), _) = as_said([ChatMessage(role="assistant", blocks=list(blocks))])
     return message.text, dict(message.metadata)
 
 
+@pytest.mark.usefixtures("in_run")
 def test_thoughts_of_a_model_and_reasoning_of_an_agent_are_told_in_order():
     blocks = (ThinkingBlock(content="Hm."), ThinkingBlock(), ThinkingBlock(content="Ah!"))
 
@@ -130,10 +138,12 @@ def test_thoughts_of_a_model_and_reasoning_of_an_agent_are_told_in_order():
     )
 
 
+@pytest.mark.usefixtures("in_run")
 def test_what_a_user_writes_is_no_reasoning():
     assert [(each.text, dict(each.metadata)) for each in as_said([user(QUOTED)])[0]] == [(QUOTED, {})]
 
 
+@pytest.mark.usefixtures("in_run")
 def test_an_answer_that_is_empty_is_none():
     """What led to it is kept for the answer that follows."""
     said, _ = as_said([user("Q"), agent("Thought: Hm\nAnswer: "), agent("A")])
