@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memoryos_engine.changes import Changes
 from memoryos_engine.conversing import turn_content
 from memoryos_engine.embedding.base import unit_rows
-from memoryos_engine.errors import InvalidInput
+from memoryos_engine.errors import InvalidInput, NotFound
 from memoryos_engine.intake import Content, answered, arrived
 from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.settings import require_text
@@ -67,6 +67,8 @@ def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | N
                     if whole not in _short_term(resident, page.session_id, system.settings):
                         resident.outdate_plans()  # one may be about to write the page over with what it was before
                     return whole
+                if page.id not in resident.records.pages:
+                    raise NotFound(page.id)
     return add_contents(system, owner, [answer])[0]
 
 

@@ -77,6 +77,7 @@ class UserMemory(MemoryView, AwaitedMemory):
 
         Raises:
             InvalidInput: an argument cannot be stored, or the page would be too long; nothing was changed.
+            NotFound: the page was deleted while its answer was embedded, so the answer is not stored either.
             EmbeddingError, StoreError: it was not stored.
         """
         alone = answer_content(self, self.system, agent_response, metadata)

@@ -69,10 +69,11 @@ def save(memory: UserMemory, turns: Iterable[Turn], *, again: bool = True) -> No
     """
     handed = [_storable(turn) for turn in turns]
     with _queues.held(memory) as queue:
+        now, purges = memory.system.clock(), memory.system.purges(memory.owner)
+        if not again or queue.handed_before_purge != purges:  # whoever goes on does not hand over again what failed
+            queue.handed, queue.handed_before_purge = (), purges
         new = _unsaid(queue.handed, handed) if again else handed
-        now = memory.system.clock()
-        queue.handed = [*queue.handed, *new] if again else queue.handed
-        purges = memory.system.purges(memory.owner)
+        queue.handed = [*queue.handed, *new] if again else ()
         queue.turns = [*queue.turns, *(Waiting(turn=turn, said_at=now, purges=purges) for turn in new)]
         try:
             _store(memory, queue)
@@ -161,9 +162,9 @@ def _store_one(memory: UserMemory, queue: Queue, each: Waiting) -> None:
     done = each.turn.page_id is None and retried and last != queue.before and _holds(last, each.turn)
     if not (deleted or done):
         queue.before = last
-        asked = None if queue.unasked else _asked(each.turn, named or last, retried=retried)
+        asked = None if queue.unasked and not named else _asked(each.turn, named or last, retried=retried)
         _write(memory.in_session(named[0].session_id) if named else memory, each, asked)
-    queue.before, queue.unasked = None, False
+    queue.before, queue.unasked = None, queue.unasked and bool(named)
 
 
 def _named(memory: UserMemory, turn: Turn) -> Sequence[DialoguePage]:
@@ -199,6 +200,8 @@ def _joins(memory: UserMemory, answer: Turn, asked: DialoguePage) -> bool:
             memory.add_response(answer.agent_response, page_id=asked.id, metadata=metadata)
         except InvalidInput:  # too long together
             continue
+        except NotFound:  # deleted just now, and its answer with it
+            return True
         return True
     return False
 

@@ -46,6 +46,8 @@ class Queue:
         self.turns: Sequence[Waiting] = ()
         self.handed: Sequence[Turn] = ()
         """What was handed over since a save last went well, which its caller may hand over again."""
+        self.handed_before_purge = 0
+        """How often the owner had been purged when that was handed over."""
         self.before: Sequence[DialoguePage] | None = None
         """The session's last page, if any, before a write of the first turn that failed; None if none did.
         The write may have been done all the same."""

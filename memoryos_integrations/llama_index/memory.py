@@ -203,12 +203,12 @@ class MemoryOSMemory(BaseMemory):
             InvalidInput, StoreError, ModelError, ClosedError: as `put_messages` does.
         """
         memory = self._memory()
-        _note_page(memory, set_conversation(memory, checked_messages(messages)))
+        _note_question(memory, set_conversation(memory, checked_messages(messages)))
 
     async def aset(self, messages: Sequence[ChatMessage]) -> None:
         """Await `set`; the work is done in a thread."""
         memory = self._memory()
-        _note_page(memory, await asyncio.to_thread(set_conversation, memory, checked_messages(messages)))
+        _note_question(memory, await asyncio.to_thread(set_conversation, memory, checked_messages(messages)))
 
     def reset(self, *, forget: bool = False) -> None:
         """Begin a new conversation. What was said stays in memory, and is recalled where it matters.
@@ -224,11 +224,15 @@ class MemoryOSMemory(BaseMemory):
             InvalidInput: nothing names a user.
             StoreError, ModelError, ClosedError: not all of it could be done.
         """
-        begin_conversation(self._memory(), forget=forget)
+        memory = self._memory()
+        begin_conversation(memory, forget=forget)
+        note_asked(memory, None)
 
     async def areset(self, *, forget: bool = False) -> None:
         """Await `reset`; the work is done in a thread."""
-        await asyncio.to_thread(begin_conversation, self._memory(), forget=forget)
+        memory = self._memory()
+        await asyncio.to_thread(begin_conversation, memory, forget=forget)
+        note_asked(memory, None)
 
     # -- whose memory, and where it goes --------------------------------------------------------
 
@@ -257,9 +261,9 @@ class MemoryOSMemory(BaseMemory):
         return repr(self)
 
 
-def _note_page(memory: UserMemory, page_id: str | None) -> None:
-    if page_id is not None:
-        note_asked(memory, Asked(page_id))
+def _note_question(memory: UserMemory, asked: Asked | None) -> None:
+    if asked is not None:
+        note_asked(memory, asked)
 
 
 def _found(options: Mapping[str, Any], name: str, read: Callable[[Mapping[str, Any]], Any]) -> Any:

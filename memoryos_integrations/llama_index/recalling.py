@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 
 from memoryos_engine import DialoguePage, RetrievedMemory, UserMemory
 from memoryos_integrations.content import storable
-from memoryos_integrations.llama_index.asked import noted, page_asked
+from memoryos_integrations.llama_index.asked import is_open, noted, page_asked
 from memoryos_integrations.llama_index.kept import instructions, original_of
 from memoryos_integrations.llama_index.messages import as_chat_messages, is_users, unfillable
 from memoryos_integrations.llama_index.run_scope import run_id
@@ -96,14 +96,14 @@ def _moment(memory: UserMemory, latest: Sequence[DialoguePage], asked: str) -> _
 def _asking(memory: UserMemory, latest: Sequence[DialoguePage], asked: str) -> DialoguePage | None:
     """Return the page this turn is about, if it is stored; a run is about its question after the answer as well."""
     note = noted(memory)
-    page = page_asked(memory, note)
-    if page is not None and page.agent_response and run_id() is None:
-        page = None
+    waits = note is not None and is_open(memory, note)
+    page = page_asked(memory, note) if waits or run_id() is not None else None
+    if page is not None and waits:
+        page = replace(page, agent_response="")  # another call that asked the same may have its answer already
     if asked.strip():
         waiting = [each for each in latest[-1:] if not each.agent_response]
         return next((each for each in (page, *waiting) if each and _says(memory, each, asked)), None)
-    deleted = note is not None and page is None and not note.answered
-    return page or (None if deleted or not latest else latest[-1])
+    return page or (None if waits or not latest else latest[-1])
 
 
 def _says(memory: UserMemory, page: DialoguePage, asked: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 
 from memoryos_engine import DialoguePage, InvalidInput, MemoryOSError, UserMemory
-from memoryos_integrations.llama_index.asked import Asked, note_asked, noted, page_asked
+from memoryos_integrations.llama_index.asked import Asked, answered, ask, is_open, note_asked, noted, page_answered
 from memoryos_integrations.llama_index.kept import (
     instructions,
     keep_original,
@@ -21,6 +21,7 @@ from memoryos_integrations.llama_index.kept import (
 from memoryos_integrations.llama_index.messages import as_said, is_instruction, is_users, said_text
 from memoryos_integrations.llama_index.tool_traffic import Call
 from memoryos_integrations.saving import holding, save
+from memoryos_integrations.saving import waiting as turns_waiting
 from memoryos_integrations.turns import Turn, turns_of
 
 MOST_AT_ONCE = 64
@@ -30,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 
 def begin_hearing(memory: UserMemory, messages: Iterable[ChatMessage]) -> Asked | None:
-    """Return the page that was asked last in this call or run, as far as known.
+    """Return what was asked last in this call or run, as far as known.
 
-    If messages ask something, that page is known no longer: should they fail, what is answered next is not its answer.
+    If messages ask something, that is known no longer: should they fail, what is answered next is not its answer.
     """
     asked = noted(memory)
     if any(map(is_users, messages)):
@@ -41,7 +42,7 @@ def begin_hearing(memory: UserMemory, messages: Iterable[ChatMessage]) -> Asked 
 
 
 def remember(memory: UserMemory, messages: Sequence[ChatMessage], asked: Asked | None = None) -> Asked | None:
-    """Store what is said in messages, in order; return the page that was asked last then, as far as known.
+    """Store what is said in messages, in order; return what was asked last then, as far as known.
 
     What tools are asked and say, and how an agent reasoned, goes into the metadata of the page with the answer. What
     instructs the model is no memory of the user; it is kept for the session as long as the process runs.
@@ -49,9 +50,9 @@ def remember(memory: UserMemory, messages: Sequence[ChatMessage], asked: Asked |
     Args:
         memory: whose, and in which session.
         messages: in order.
-        asked: the page that the first answer belongs to, where nothing is asked before it; by default the session's
-            last, if it waits for one. If it has one already, this one is a page of its own; if it was deleted, so is
-            its answer.
+        asked: what was asked last in this call or run. The first answer, if nothing is asked before it, belongs to
+            that page. If another call had it answered, this is a page of its own; if it was deleted, so is its answer.
+            If nothing is asked here that waits for an answer, it belongs to the session's last page, if that does.
 
     Raises:
         InvalidInput: something the user said can never be stored.
@@ -63,17 +64,31 @@ def remember(memory: UserMemory, messages: Sequence[ChatMessage], asked: Asked |
         set_instructions(memory, [*instructions(memory), *told])
     answers = bool(messages) and not is_users(messages[0])
     with holding(memory):
-        page_id = _answered(memory, asked) if answers else None
+        own = asked if answers and asked is not None and is_open(memory, asked) else None
+        page_id = None if own is None else own.page_id
         turns, traffic = turns_heard(messages, take_traffic(memory, page_id) if answers else ())
         if turns and not turns[0].user_input:
             turns[0] = replace(turns[0], page_id=page_id)
+            _settle(memory, own)
         _save(memory, _without_retry(memory, turns))
         waiting = waiting_page(memory, messages) if turns and not turns[-1].agent_response else None
         keep_traffic(memory, waiting or page_id, traffic)
-    if any(map(is_users, messages)):
-        return None if waiting is None else Asked(waiting)
-    answered = asked is not None and bool(turns) and _is_there(memory, asked)
-    return replace(asked, answered=True) if asked and answered else asked
+        if any(map(is_users, messages)):
+            return None if waiting is None else ask(memory, waiting)
+    return asked
+
+
+def _settle(memory: UserMemory, own: Asked | None) -> None:
+    """Have nobody wait any more for what is answered now: a call's own question, else the session's last page."""
+    if own is not None:
+        answered(memory, own)
+        return
+    try:
+        last = memory.session_pages(last=1)
+    except MemoryOSError:  # the answer waits, and is in no page yet
+        return
+    if last and not last[0].agent_response:
+        page_answered(memory, last[0].id)
 
 
 def turns_heard(messages: Sequence[ChatMessage], before: Sequence[Call] = ()) -> tuple[list[Turn], list[Call]]:
@@ -90,24 +105,12 @@ def turns_heard(messages: Sequence[ChatMessage], before: Sequence[Call] = ()) ->
 def _without_retry(memory: UserMemory, turns: list[Turn]) -> list[Turn]:
     """Return the turns without a question that waits since a model failed, and is asked once more now."""
     first = turns[0] if turns else Turn()
-    page = _asking_page(memory.session_pages(last=1), first.user_input) if first.user_input else None
+    if not first.user_input or turns_waiting(memory):  # an answer to it may be among what waits
+        return turns
+    page = _asking_page(memory.session_pages(last=1), first.user_input)
     if page is None:
         return turns
     return [replace(first, user_input="", page_id=page.id), *turns[1:]] if first.agent_response else turns[1:]
-
-
-def _answered(memory: UserMemory, asked: Asked | None) -> str | None:
-    """Return the page that what is said now answers; None if that is unknown, or its answer came and it is gone."""
-    if asked is None or (asked.answered and not _is_there(memory, asked)):
-        return None
-    return asked.page_id
-
-
-def _is_there(memory: UserMemory, asked: Asked) -> bool:
-    try:
-        return page_asked(memory, asked) is not None
-    except MemoryOSError:  # saving fails as well then, and finds out when it succeeds
-        return True
 
 
 def waiting_page(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:

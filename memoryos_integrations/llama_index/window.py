@@ -10,15 +10,19 @@ from collections.abc import Sequence
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from memoryos_engine import UserMemory
+from memoryos_engine import NotFound, UserMemory
 from memoryos_engine.records import stable_id
 from memoryos_integrations.conversations import matched
+from memoryos_integrations.llama_index.asked import Asked, ask
 from memoryos_integrations.llama_index.kept import begin_anew, set_instructions
 from memoryos_integrations.llama_index.messages import is_instruction
 from memoryos_integrations.llama_index.remembering import turns_heard, waiting_page
 from memoryos_integrations.long_sides import log_left_out, without_long_sides
 from memoryos_integrations.saving import drop, holding, retry, save
 from memoryos_integrations.turns import Turn
+
+MOST_TRIES = 5
+"""Of aligning a conversation while somebody deletes pages of it."""
 
 
 def taken_out_of(memory: UserMemory) -> UserMemory:
@@ -28,8 +32,8 @@ def taken_out_of(memory: UserMemory) -> UserMemory:
     return memory.in_session(f"{name}, earlier ({stable_id('earlier', name)[-8:]})")
 
 
-def set_conversation(memory: UserMemory, messages: Sequence[ChatMessage]) -> str | None:
-    """Make messages the session's conversation; return the id of the page that waits for an answer, if one does.
+def set_conversation(memory: UserMemory, messages: Sequence[ChatMessage]) -> Asked | None:
+    """Make messages the session's conversation; return what it asks at its end, if it does.
 
     Turns that the session holds or held are not stored again; those it never held are, after the others. Pages
     that are not among them move to the session beside it. A side that is too long for any page is left out.
@@ -44,10 +48,20 @@ def set_conversation(memory: UserMemory, messages: Sequence[ChatMessage]) -> str
         begin_anew(memory)
         _make_conversation(memory, turns)
         set_instructions(memory, [message for message in messages if is_instruction(message)])
-        return waiting_page(memory, said) if turns and not turns[-1].agent_response else None
+        page_id = waiting_page(memory, said) if turns and not turns[-1].agent_response else None
+        return None if page_id is None else ask(memory, page_id)
 
 
-def _make_conversation(memory: UserMemory, turns: Sequence[Turn]) -> None:
+def _make_conversation(memory: UserMemory, turns: Sequence[Turn], *, tries: int = MOST_TRIES) -> None:
+    try:
+        _align(memory, turns)
+    except NotFound:  # a page was deleted in between
+        if tries == 1:
+            raise
+        _make_conversation(memory, turns, tries=tries - 1)
+
+
+def _align(memory: UserMemory, turns: Sequence[Turn]) -> None:
     aside, here = taken_out_of(memory), memory.session_pages()
     fitting = without_long_sides(memory, turns)
     said = [turn for turn in fitting if turn.user_input or turn.agent_response]

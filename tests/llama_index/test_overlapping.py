@@ -11,11 +11,11 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.chat_engine import SimpleChatEngine
 
-from memoryos_engine import StoreError
+from memoryos_engine import HashingEmbedder, InvalidInput, StoreError
 from memoryos_integrations.llama_index import MemoryOSMemory
 from tests.integrations.failing import broken_store
 
-from .recording import RecordingLLM, agent, told, user
+from .recording import RecordingLLM, agent, calling, told, user
 
 QUESTIONS = ("What is 2 + 2?", "How is the weather in Rome?", "What is my name?")
 
@@ -95,13 +95,11 @@ def test_an_answer_to_what_was_deleted_meanwhile_is_not_stored(memory, owner, fo
     if forget == "purge":
         owner.purge()
     elif forget == "reset":
-        memory.reset(forget=True)
+        call().run(memory.reset, forget=True)
     else:
         owner.forget(owner.pages()[0].id)
+    call().run(memory.put, user("How is the weather?"))
     memory.put(agent("Your PIN is 1234."))
-    other = call()
-    other.run(memory.put, user("How is the weather?"))
-    memory.put(agent("As I said, 1234."))
 
     assert pages_of(owner) == [("How is the weather?", "")]
 
@@ -162,6 +160,152 @@ def test_a_question_keeps_its_answer_though_ten_other_sessions_spoke_meanwhile(m
     memory.put(agent("A"))
 
     assert pages_of(owner)[0] == ("Q", "A")
+
+
+# -- calls that begin here and end there ------------------------------------------------------------------
+
+
+def test_turns_whose_sides_come_from_different_threads_stay_whole(memory, owner):
+    """Threads of a pool live on, and know what they asked long ago."""
+    threads = [call() for _ in range(3)]
+    for number in range(12):
+        threads[number % 3].run(memory.put, user(f"Q{number}"))
+        threads[number * 2 % 3].run(memory.put, agent(f"A{number}"))
+
+    assert pages_of(owner) == [(f"Q{number}", f"A{number}") for number in range(12)]
+
+
+def test_what_an_agent_says_after_a_turn_that_was_deleted_is_no_answer_to_it(memory, owner):
+    """A stream is answered in a thread that its caller does not see."""
+    engine = SimpleChatEngine.from_defaults(llm=RecordingLLM(["Hi"]), memory=memory)
+    for _ in engine.stream_chat("Hello").response_gen:
+        pass
+    owner.purge()
+    memory.put(agent("Welcome!"))
+
+    assert pages_of(owner) == [("", "Welcome!")]
+
+
+@pytest.mark.parametrize("forget", [True, False])
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_an_agent_says_after_a_reset_begins_the_new_conversation(memory, forget, answered):
+    memory.put_messages([user("Q")])
+    if answered:
+        memory.put(agent("A"))
+    memory.reset(forget=forget)
+    memory.put(agent("Welcome!"))
+
+    assert told(memory.get_all()) == [("assistant", "Welcome!")]
+
+
+def test_what_an_agent_says_after_another_conversation_was_set_belongs_to_that(memory):
+    memory.put(user("Q"))
+    memory.put(agent("A"))
+    memory.set([user("X"), agent("Y")])
+    memory.put(agent("Z"))
+
+    assert [text for _, text in told(memory.get_all())] == ["X", "Y", "Z"]
+
+
+async def test_a_tool_that_chats_on_the_same_memory_leaves_the_agent_its_question(memory, owner):
+    engine = SimpleChatEngine.from_defaults(llm=RecordingLLM(["inner answer"]), memory=memory)
+
+    def look() -> str:
+        """Look."""
+        return str(engine.chat("inner question"))
+
+    llm = RecordingLLM([calling("look"), "outer answer"])
+    await FunctionAgent(tools=[look], llm=llm).run("outer question", memory=memory)
+
+    assert pages_of(owner) == [("outer question", "outer answer"), ("inner question", "inner answer")]
+    asked = [each.content for each in llm.prompts[1] if each.role.value == "user"]
+    assert len(asked) == 1
+    assert asked[0].endswith("outer question")
+
+
+def test_who_asks_what_another_asks_reads_the_question_not_the_others_answer(memory):
+    first, second, third = call(), call(), call()
+    first.run(memory.put, user("Hello"))
+    second.run(memory.put, user("Hello"))
+    first.run(memory.put, agent("Hi!"))
+    third.run(memory.put, user("Delete my account?"))
+
+    assert told(second.run(memory.get)) == [("user", "Hello")]
+
+
+# -- failures in a turn -----------------------------------------------------------------------------------
+
+
+def test_a_question_like_the_last_is_asked_though_the_last_answer_only_waits(memory, owner):
+    memory.put(user("yes"))
+    with broken_store(owner.system):
+        memory.put(agent("one"))
+    memory.put(user("yes"))
+    asked = told(memory.get())[-1]
+    memory.put(agent("two"))
+
+    assert asked == ("user", "yes")
+    assert pages_of(owner) == [("yes", "one"), ("yes", "two")]
+
+
+def test_what_is_said_after_a_failed_turn_is_said_though_it_says_the_same(memory, owner):
+    with broken_store(owner.system):
+        with pytest.raises(StoreError):
+            memory.put(user("next"))
+        memory.put(agent("A"))
+    memory.put(user("next"))
+    memory.put(agent("B"))
+
+    assert pages_of(owner) == [("next", "A"), ("next", "B")]
+
+
+def test_what_is_said_again_after_a_purge_is_stored(memory, owner):
+    with broken_store(owner.system), pytest.raises(StoreError):
+        memory.put(user("Q"))
+    owner.purge()
+    memory.put(user("Q"))
+
+    assert pages_of(owner) == [("Q", "")]
+
+
+def test_a_question_that_is_refused_takes_no_other_calls_answer(open_system):
+    owner = open_system(max_turn_bytes=300).memory("tom", session_id="monday")
+    memory, other = MemoryOSMemory(memory=owner), call()
+    memory.put(user("Q"))
+    with pytest.raises(InvalidInput):
+        other.run(memory.put, user("x" * 1000))
+    memory.put(agent("A"))
+
+    assert pages_of(owner) == [("Q", "A")]
+
+
+def test_an_answer_that_is_embedded_while_its_question_is_deleted_is_not_stored(open_system):
+    class Deleting(HashingEmbedder):
+        def embed(self, texts):
+            if "PIN is 1234" in texts[0]:
+                owner.purge()
+            return super().embed(texts)
+
+    owner = open_system(embedder=Deleting()).memory("tom", session_id="monday")
+    MemoryOSMemory(memory=owner).put(user("What is it?"))
+    MemoryOSMemory(memory=owner).put(agent("Your PIN is 1234."))
+
+    assert pages_of(owner) == []
+
+
+def test_a_conversation_is_set_while_pages_of_it_are_deleted(memory, owner, monkeypatch):
+    memory.set([user("Q1"), agent("A1"), user("Q2"), agent("A2")])
+    move, left = type(owner).move_pages, [1]
+
+    def moving(view, page_ids, session_id):
+        if left and left.pop():
+            owner.forget(owner.pages()[0].id)
+        return move(view, page_ids, session_id)
+
+    monkeypatch.setattr(type(owner), "move_pages", moving)
+    memory.set([user("Q2"), agent("A2")])
+
+    assert told(memory.get_all()) == [("user", "Q2"), ("assistant", "A2")]
 
 
 # -- conversations that are set --------------------------------------------------------------------------
