@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from memoryos_engine.conversing import awaited
 
 if TYPE_CHECKING:
-    from memoryos_engine.records import DialoguePage
+    from memoryos_engine.records import DialoguePage, KnowledgeEntry
     from memoryos_engine.retrieved import RetrievedMemory
 
 
@@ -22,6 +22,7 @@ class _Blocking(Protocol):
     def latest_memory(self) -> RetrievedMemory: ...
     def get_response(self, query: str, **options: Any) -> str: ...
     def stream_response(self, query: str, **options: Any) -> Generator[str, None, None]: ...
+    def correct(self, entry_id: str, text: str, **options: Any) -> KnowledgeEntry: ...
     def flush(self, *, progress: bool = False) -> None: ...
 
 
@@ -51,6 +52,10 @@ class AwaitedMemory:
     def astream_response(self: _Blocking, query: str, **options: Any) -> AsyncGenerator[str, None]:
         """Do what `stream_response` does, for `async for`; closing it early closes that."""
         return awaited(self.stream_response(query, **options))
+
+    async def acorrect(self: _Blocking, entry_id: str, text: str, **options: Any) -> KnowledgeEntry:
+        """Await `correct`."""
+        return await asyncio.to_thread(self.correct, entry_id, text, **options)
 
     async def aflush(self: _Blocking, *, progress: bool = False) -> None:
         """Await `flush`."""

@@ -82,5 +82,7 @@ def _entry_problems(entries: Iterable[KnowledgeEntry], pages: Mapping[str, Dialo
     for entry in entries:
         if any(source not in pages for source in entry.source_page_ids):
             yield entry.id, "names a source page that does not exist"
+        if entry.corrected and entry.corrected.page_id and entry.corrected.page_id not in pages:
+            yield entry.id, "was corrected by a page that does not exist"
         if entry.attribute and not entry.valid_until and current[entry.kind, entry.attribute] > 1:
             yield entry.id, f"is one of several current entries on {entry.attribute!r}"

@@ -2,15 +2,14 @@
 
 A fact is one entry however often it is said: repetition refreshes it. Facts with the same
 attribute ("home") follow each other in time: each holds from when it was said until the
-next was, and the last one is current. A full queue lets its least useful entry go, judged
-by age, use and repetition. Values in, values out.
+next was, and the last one is current. What the user corrects ends at that moment: no older
+page that is read later, and no rule on what says more, brings it back. A full queue lets its
+least useful entry go, judged by age, use and repetition. Values in, values out.
 """
 
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,25 @@ from types import MappingProxyType
 
 from memoryos_engine.analysis.base import FoundFact
 from memoryos_engine.heat import recency
-from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, UserProfile, stable_id
+from memoryos_engine.intervals import (
+    NEVER,
+    began,
+    begins,
+    by_time,
+    content,
+    corrected_at,
+    intervals,
+)
+from memoryos_engine.intervals import normalised as normalised  # how facts are compared, for those who ask of facts
+from memoryos_engine.records import (
+    Correction,
+    DialoguePage,
+    KnowledgeEntry,
+    KnowledgeKind,
+    Owner,
+    UserProfile,
+    stable_id,
+)
 
 MAX_SOURCES = 32
 """Source pages an entry keeps; the newest stay."""
@@ -28,8 +45,6 @@ FACTS_OF_A_PAGE = 1000
 """More than any page has; makes one number of a page's place and a fact's place in it."""
 QUEUES = (KnowledgeKind.USER_KNOWLEDGE, KnowledgeKind.ASSISTANT_KNOWLEDGE)
 """The kinds that have a capacity."""
-
-_WORD = re.compile(r"\w+")
 
 Entries = Mapping[str, KnowledgeEntry]
 
@@ -49,6 +64,37 @@ def absorb(
     for statement in _statements(facts, pages):
         known.update(_absorbed(known, statement, owner))
     return {key: entry for key, entry in known.items() if entries.get(key) != entry}
+
+
+def corrected(entries: Entries, wrong: KnowledgeEntry, page: DialoguePage, owner: Owner) -> dict[str, KnowledgeEntry]:
+    """Return the entries that are new or changed once a page says, of a current entry, how it is instead.
+
+    Saying the same is a repetition of a free fact; of what has an attribute it is said anew, so that what was said in
+    between and is read later does not end it. The wrong one comes last: where a store is cut off, it has not ended
+    without what takes its place, and correcting it again finishes that.
+    """
+    statement = _of(wrong, page)
+    if wrong.text == statement.fact.text and not wrong.attribute:
+        return {wrong.id: _refreshed(wrong, statement)}
+    ending = Correction(page_id=page.id, said_at=page.timestamp, order=statement.order)
+    ended = replace(wrong, valid_until=page.timestamp, corrected=ending)
+    known = {**entries, wrong.id: ended}
+    known |= _absorbed(known, statement, owner)
+    known |= reopened(_related(known, statement.fact))
+    changed = {key: entry for key, entry in known.items() if entries.get(key) != entry}
+    return {key: changed[key] for key in sorted(changed, key=lambda key: key == wrong.id)}
+
+
+def said_of(entries: Entries, wrong: KnowledgeEntry, page: DialoguePage) -> KnowledgeEntry | None:
+    """Return the entry that says what a page says of `wrong`, if it is known yet; the current one if several do."""
+    fact = _of(wrong, page).fact
+    found = [entry for entry in _related(entries, fact) if page.id in entry.source_page_ids and _says(entry, fact)]
+    return max(found, key=lambda entry: (entry.valid_until is None, *began(entry)), default=None)
+
+
+def uncorrected(entry: KnowledgeEntry, page_ids: Collection[str]) -> KnowledgeEntry:
+    """Return `entry` as if none of `page_ids` had corrected it; when it ends is for `reopened` to say."""
+    return replace(entry, corrected=None) if entry.corrected and entry.corrected.page_id in page_ids else entry
 
 
 def least_useful(
@@ -81,7 +127,7 @@ def usefulness(entry: KnowledgeEntry, now: datetime, *, time_constant: float) ->
 
 def user_profile(entries: Iterable[KnowledgeEntry], as_of: datetime | None = None) -> UserProfile:
     """Return the profile that holds now, or held at `as_of`."""
-    held = sorted(held_at(entries, as_of), key=lambda entry: (entry.attribute, *_said(entry)))
+    held = sorted(held_at(entries, as_of), key=lambda entry: (entry.attribute, *began(entry)))
     fields = tuple(entry for entry in held if entry.kind is KnowledgeKind.USER_PROFILE)
     traits = tuple(entry for entry in held if entry.kind is KnowledgeKind.USER_TRAIT)
     values = {entry.attribute: entry.text for entry in fields}
@@ -96,26 +142,25 @@ def held_at(entries: Iterable[KnowledgeEntry], as_of: datetime | None) -> list[K
 
 
 def without_sources(entry: KnowledgeEntry, page_ids: Iterable[str]) -> KnowledgeEntry:
-    """Return `entry` no longer pointing at `page_ids`."""
+    """Return `entry` no longer pointing at `page_ids`; what one of them corrected stays corrected."""
     gone = set(page_ids)
-    return replace(entry, source_page_ids=tuple(key for key in entry.source_page_ids if key not in gone))
+    ending = entry.corrected
+    if ending is not None and ending.page_id in gone:
+        ending = replace(ending, page_id="")
+    kept = tuple(key for key in entry.source_page_ids if key not in gone)
+    return replace(entry, source_page_ids=kept, corrected=ending)
 
 
 def reopened(entries: Iterable[KnowledgeEntry]) -> dict[str, KnowledgeEntry]:
-    """Return the entries whose interval changes now that some of their kind and attribute are gone."""
-    chains: dict[tuple[KnowledgeKind, str], list[KnowledgeEntry]] = {}
+    """Return the entries whose interval changes now that some of their kind and attribute, or corrections, are gone."""
+    chains: dict[tuple[KnowledgeKind, str, str], list[KnowledgeEntry]] = {}
     for entry in entries:
-        if entry.attribute:
-            chains.setdefault((entry.kind, entry.attribute), []).append(entry)
+        alone = "" if entry.attribute else entry.id
+        chains.setdefault((entry.kind, entry.attribute, alone), []).append(entry)
     changed: dict[str, KnowledgeEntry] = {}
     for chain in chains.values():
-        changed |= {new.id: new for old, new in zip(_by_time(chain), _intervals(chain), strict=True) if old != new}
+        changed |= {new.id: new for old, new in zip(by_time(chain), intervals(chain), strict=True) if old != new}
     return changed
-
-
-def normalised(text: str) -> str:
-    """Return `text` as it is compared: without case, width, spacing and closing punctuation."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .!?。！؟।,;:\"'“”")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,44 +189,60 @@ def _statements(facts: Iterable[FoundFact], pages: Mapping[str, DialoguePage]) -
     return sorted(found, key=lambda statement: (statement.page.timestamp, statement.order))
 
 
+def _of(wrong: KnowledgeEntry, page: DialoguePage) -> _Statement:
+    """Return what a page says in place of an entry."""
+    text, sources = page.user_input.strip(), (page.id,)
+    fact = FoundFact(kind=wrong.kind, text=text, attribute=wrong.attribute, source_page_ids=sources)
+    return _Statement(fact=fact, page=page, place=0)
+
+
+def _related(entries: Entries, fact: FoundFact) -> list[KnowledgeEntry]:
+    return [entry for entry in entries.values() if entry.kind is fact.kind and entry.attribute == fact.attribute]
+
+
 def _absorbed(entries: Entries, statement: _Statement, owner: Owner) -> dict[str, KnowledgeEntry]:
     fact = statement.fact
-    related = [entry for entry in entries.values() if entry.kind is fact.kind and entry.attribute == fact.attribute]
+    related = _related(entries, fact)
     equal = [entry for entry in related if _says(entry, fact)]
     if any(statement.page.id in entry.source_page_ids for entry in equal):
         return {}
-    current = next((entry for entry in equal if entry.valid_until is None), None) or _fuller(related, statement)
+    current = (
+        _corrected_since(equal, statement)
+        or next((entry for entry in equal if entry.valid_until is None), None)
+        or _fuller(related, statement)
+    )
     if current is not None and (not fact.attribute or _holds_since(current, statement, related)):
         new = current if statement.page.id in current.source_page_ids else _refreshed(current, statement)
         related = [entry for entry in related if entry.id != current.id]
     else:
         new = _entry(statement, owner, taken=entries)
-    chain = _intervals([*related, new]) if fact.attribute else [new]
+    chain = intervals([*related, new]) if fact.attribute else [new]
     return {each.id: each for each in chain if entries.get(each.id) != each}
 
 
 def _holds_since(current: KnowledgeEntry, statement: _Statement, related: Iterable[KnowledgeEntry]) -> bool:
-    """Say whether nothing else was said between a statement and the current entry that says the same."""
-    return not any(_when(statement) < _said(entry) < _said(current) for entry in related)
+    """Say whether nothing was said or corrected between a statement and the current entry that says the same."""
+    said, until = _when(statement), began(current)
+    return not any(said < began(entry) < until or said < corrected_at(entry) <= until for entry in related)
+
+
+def _corrected_since(equal: Iterable[KnowledgeEntry], statement: _Statement) -> KnowledgeEntry | None:
+    """Return the free fact that a statement repeats from before its correction, which stays."""
+    ended = [entry for entry in equal if not entry.attribute and _when(statement) < corrected_at(entry) != NEVER]
+    return min(ended, key=corrected_at, default=None)
 
 
 def _fuller(related: Sequence[KnowledgeEntry], statement: _Statement) -> KnowledgeEntry | None:
     """Return the current profile value that says what is said now and more: it is not replaced by less."""
     if statement.fact.kind is not KnowledgeKind.USER_PROFILE:
         return None
-    current = (entry for entry in related if entry.valid_until is None and _said(entry) <= _when(statement))
-    return next((entry for entry in current if _begins(entry.text, statement.fact.text)), None)
-
-
-def _begins(fuller: str, text: str) -> bool:
-    """Say whether the words of `text` are the first words of `fuller`."""
-    words = _WORD.findall(normalised(text))
-    return bool(words) and _WORD.findall(normalised(fuller))[: len(words)] == words
+    current = (entry for entry in related if entry.valid_until is None and began(entry) <= _when(statement))
+    return next((entry for entry in current if begins(entry.text, statement.fact.text)), None)
 
 
 def _entry(statement: _Statement, owner: Owner, *, taken: Entries) -> KnowledgeEntry:
     fact = statement.fact
-    identity = (fact.kind.value, fact.attribute, _content(fact.kind, fact.text, fact.level))
+    identity = (fact.kind.value, fact.attribute, content(fact.kind, fact.text, fact.level))
     ids = (
         stable_id("knowledge", owner.user_id, owner.assistant_id, *identity, str(generation)) for generation in count()
     )
@@ -199,7 +260,7 @@ def _entry(statement: _Statement, owner: Owner, *, taken: Entries) -> KnowledgeE
 
 def _refreshed(entry: KnowledgeEntry, statement: _Statement) -> KnowledgeEntry:
     """Count one more page that says so; the entry holds from the first time it was said."""
-    earlier = _when(statement) < _said(entry)
+    earlier = _when(statement) < began(entry)
     return replace(
         entry,
         source_page_ids=(*entry.source_page_ids, statement.page.id)[-MAX_SOURCES:],
@@ -209,46 +270,9 @@ def _refreshed(entry: KnowledgeEntry, statement: _Statement) -> KnowledgeEntry:
     )
 
 
-def _intervals(chain: Sequence[KnowledgeEntry]) -> list[KnowledgeEntry]:
-    """Return entries on one attribute by time: each holds until another says something else.
-
-    One that says no more than what holds already never holds itself.
-    """
-    found: list[KnowledgeEntry] = []
-    holding: int | None = None
-    for entry in _by_time(chain):
-        if holding is not None and _says_no_more(entry, found[holding]):
-            found.append(replace(entry, valid_until=entry.said_at))
-            continue
-        if holding is not None:
-            found[holding] = replace(found[holding], valid_until=entry.said_at)
-        holding = len(found)
-        found.append(replace(entry, valid_until=None))
-    return found
-
-
-def _says_no_more(entry: KnowledgeEntry, held: KnowledgeEntry) -> bool:
-    if entry.kind is KnowledgeKind.USER_PROFILE:
-        return _begins(held.text, entry.text)
-    return _content(entry.kind, entry.text, entry.level) == _content(held.kind, held.text, held.level)
-
-
-def _by_time(entries: Iterable[KnowledgeEntry]) -> list[KnowledgeEntry]:
-    return sorted(entries, key=_said)
-
-
-def _said(entry: KnowledgeEntry) -> tuple[datetime, int]:
-    return entry.said_at, entry.order
-
-
 def _when(statement: _Statement) -> tuple[datetime, int]:
     return statement.page.timestamp, statement.order
 
 
 def _says(entry: KnowledgeEntry, fact: FoundFact) -> bool:
-    return _content(entry.kind, entry.text, entry.level) == _content(fact.kind, fact.text, fact.level)
-
-
-def _content(kind: KnowledgeKind, text: str, level: str) -> str:
-    """Return what makes two facts the same: a trait's level, any other fact's words."""
-    return level if kind is KnowledgeKind.USER_TRAIT else normalised(text)
+    return content(entry.kind, entry.text, entry.level) == content(fact.kind, fact.text, fact.level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +12,12 @@ from memoryos_engine.adding import add_answer, add_contents, answer_content
 from memoryos_engine.awaiting import AwaitedMemory
 from memoryos_engine.clock import as_utc
 from memoryos_engine.conversing import Exchange, turn_content
-from memoryos_engine.errors import NotFound
+from memoryos_engine.correcting import correct
 from memoryos_engine.intake import Content
 from memoryos_engine.memory_view import MemoryView
 from memoryos_engine.moving import move_pages
 from memoryos_engine.progress import bar
-from memoryos_engine.records import DialoguePage
+from memoryos_engine.records import DialoguePage, KnowledgeEntry
 from memoryos_engine.reopening import reopened_memory
 from memoryos_engine.retrieval import Request, retrieve
 from memoryos_engine.retrieved import RetrievedMemory
@@ -27,6 +26,10 @@ from memoryos_engine.transfer import export_memory, import_turns
 
 if TYPE_CHECKING:
     from memoryos_engine.status import MemoryStatus
+
+
+FORGOTTEN_AT_ONCE = 500
+"""Pages of a session that one change deletes: the rest of memory is gone through once for each change."""
 
 
 class UserMemory(MemoryView, AwaitedMemory):
@@ -185,7 +188,26 @@ class UserMemory(MemoryView, AwaitedMemory):
         """
         return Exchange(self, self.system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
 
-    # -- deleting and moving ------------------------------------------------------------
+    # -- correcting, deleting and moving ------------------------------------------------
+
+    def correct(self, entry_id: str, text: str, *, timestamp: datetime | str | None = None) -> KnowledgeEntry:
+        """Say that a profile value or fact is wrong or out of date and how it is now; return the entry that holds now.
+
+        The old one stays in history. What is said is a page, in a session named "corrections" (see `correcting`);
+        forgetting that page makes the old one hold again. Text that says the same confirms a fact; a profile value
+        holds anew from then on. Doing it again in the same words within an hour changes nothing more.
+
+        Args:
+            entry_id: of a current entry other than a trait.
+            text: the value or fact in its place, as `entry.text` would be: "Tokyo", "likes tea".
+            timestamp: when this was said; now by default.
+
+        Raises:
+            NotFound: this user has no such entry.
+            InvalidInput: the entry cannot be corrected or the text not be stored; nothing was changed.
+            EmbeddingError, StoreError: it was not stored.
+        """
+        return correct(self.system, self.owner, require_text("entry_id", entry_id), text, timestamp)
 
     def move_pages(self, page_ids: Iterable[str], session_id: str) -> int:
         """Have pages belong to another session from now on, whole and in one change; return how many moved.
@@ -215,10 +237,10 @@ class UserMemory(MemoryView, AwaitedMemory):
     def forget_session(self) -> int:
         """Delete every page of this session, with what was derived from them alone; return how many there were."""
         forgotten = 0
-        for page in self.session_pages():
-            with suppress(NotFound):  # somebody else forgot it meanwhile
-                self.forget(page.id)
-                forgotten += 1
+        ids = [page.id for page in self.session_pages()]
+        for start in range(0, len(ids), FORGOTTEN_AT_ONCE):
+            with self.system.resident(self.owner) as resident:  # somebody else may have forgotten some meanwhile
+                forgotten += self.system.updater.forget_pages(resident, ids[start : start + FORGOTTEN_AT_ONCE])
         return forgotten
 
     def purge(self) -> None:

@@ -69,7 +69,7 @@ def open_segment(page: DialoguePage, vector: Vector) -> SegmentState:
         vector_sum=vector.astype(np.float64),
         keyword_weights=keyword_weights([page]),
         page_count=1,
-        interactions=1,
+        interactions=int(not page.promoted),
         newest_at=page.timestamp,
     )
 
@@ -83,7 +83,7 @@ def with_page(state: SegmentState, page: DialoguePage, vector: Vector) -> Segmen
         vector_sum=state.vector_sum + vector,
         keyword_weights=weights,
         page_count=state.page_count + 1,
-        interactions=state.interactions + 1,
+        interactions=state.interactions + (not page.promoted),
         newest_at=max(state.newest_at, page.timestamp),
     )
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from memoryos_engine.analysis.base import FoundFact, HotSegment, PageNote
 from memoryos_engine.changes import Changes
 from memoryos_engine.dialogue_chain import chained
-from memoryos_engine.long_term import absorb, held_at, least_useful, reopened, without_sources
+from memoryos_engine.long_term import absorb, corrected, held_at, least_useful, reopened, said_of, without_sources
 from memoryos_engine.mid_term import MidTermDraft, SegmentState
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.settings import MemorySettings
@@ -136,6 +136,19 @@ class Plan:
         for part in parts:
             self._promoted(part)
 
+    def correct(self, entry_id: str, page: DialoguePage) -> KnowledgeEntry:
+        """Have what a page says take the place of a current entry; return the entry that says so.
+
+        No queue gets longer by it: the one ends, the other comes.
+        """
+        wrong = self._entries[entry_id]
+        found = corrected(self._entries, wrong, page, self._owner)
+        self._entries |= found
+        self._changed_entries |= dict.fromkeys(found)
+        self._pages[page.id] = page
+        said = said_of(self._entries, wrong, page)
+        return self._entries[entry_id] if said is None else said
+
     def tidy(self) -> None:
         """Finish what a crash may have left undone: intervals around a forgotten entry, queues over capacity."""
         changed = reopened(self._entries.values())
@@ -186,8 +199,9 @@ class Plan:
         for page_id in gone:
             self._pages.pop(page_id, None)
         for entry in self._entries.values():
-            if not set(gone).isdisjoint(entry.source_page_ids):
-                self._entries[entry.id] = without_sources(entry, gone)
+            left = without_sources(entry, gone)
+            if left != entry:
+                self._entries[entry.id] = left
                 self._changed_entries[entry.id] = None
 
     # -- the outcome ------------------------------------------------------------------

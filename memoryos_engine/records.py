@@ -114,6 +114,17 @@ class KnowledgeKind(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Correction:
+    """The user's word that a knowledge entry is wrong or out of date: it ends there, whatever else is known."""
+
+    page_id: str
+    """The page that says so; empty once that was deleted to make room."""
+    said_at: datetime
+    order: int
+    """As an entry's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class KnowledgeEntry:
     """One fact, in the language it was said in, with its sources and its interval."""
 
@@ -127,13 +138,15 @@ class KnowledgeEntry:
     """Orders facts of one moment by when in the conversation they were said."""
     attribute: str = ""
     """What the fact is about ("name", "home"); a newer one with the same attribute supersedes it.
-    Empty for a free fact, which nothing supersedes."""
+    Empty for a free fact, which nothing supersedes but a correction."""
     level: str = ""
     """For a trait: "more", "less" or "unknown"."""
     valid_until: datetime | None = None
     """When it stopped being true; None while it is current."""
     repetitions: int = 1
     uses: int = 0
+    corrected: Correction | None = None
+    """What ended it, if the user said that it is not so; None if nothing did or only a newer fact."""
     score: float | None = None
 
     def valid_at(self, moment: datetime) -> bool:

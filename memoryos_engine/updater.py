@@ -16,11 +16,12 @@ from memoryos_engine.clock import Clock
 from memoryos_engine.consolidation import Consolidation
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import ModelError, NotFound
-from memoryos_engine.forgetting import entry_forgotten, page_forgotten
+from memoryos_engine.forgetting import entry_forgotten, pages_forgotten
 from memoryos_engine.planner import Planner
 from memoryos_engine.promotion import Promotion
-from memoryos_engine.records import DialoguePage, Segment, Tier
+from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment, Tier
 from memoryos_engine.settings import MemorySettings
+from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.visits import Visits
 
@@ -136,6 +137,25 @@ class Updater:
                 plan.use(entry_id, use.times)
             return self._planner.commit(resident, plan, epoch)
 
+    def correct(
+        self, resident: ResidentSet, entry_id: str, page: DialoguePage, vectors: tuple[Vector, Vector]
+    ) -> KnowledgeEntry:
+        """Have what a page says take the place of a current entry, in one change with the page; return what is so now.
+
+        Called with `resident.consolidating` and `resident.writing` held.
+
+        Args:
+            resident: whose entry.
+            entry_id: of the entry that is not so.
+            page: says how it is.
+            vectors: of the page and of what it says.
+        """
+        plan = self._planner.plan(resident)
+        entry = plan.correct(entry_id, page)
+        new = {} if entry.id in resident.records.knowledge else {entry.id: vectors[1]}
+        resident.commit(plan.changes({page.id: vectors[0], **new}))
+        return entry
+
     def forget(self, resident: ResidentSet, record_id: str) -> None:
         """Delete a page or a knowledge entry, and what was derived from it alone. Asks no model.
 
@@ -148,9 +168,19 @@ class Updater:
             if record_id in records.knowledge:
                 resident.commit(entry_forgotten(records, record_id))
             elif record_id in records.pages:
-                resident.commit(page_forgotten(records, records.pages[record_id], self._summary))
+                resident.commit(pages_forgotten(records, [records.pages[record_id]], self._summary))
             else:
                 raise NotFound(record_id)
+
+    def forget_pages(self, resident: ResidentSet, page_ids: Iterable[str]) -> int:
+        """Delete pages in one change, as `forget` does each; return how many of them there were."""
+        with resident.consolidating, resident.writing:
+            resident.refresh()
+            pages = resident.records.pages
+            gone = [pages[key] for key in page_ids if key in pages]
+            if gone:
+                resident.commit(pages_forgotten(resident.records, gone, self._summary))
+            return len(gone)
 
     def _summary(self, pages: Sequence[DialoguePage]) -> str:
         try:

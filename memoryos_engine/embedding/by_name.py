@@ -15,11 +15,16 @@ _FIX = (
 )
 
 
-def embedder_by_name(name: str) -> Embedder:
+def embedder_by_name(name: str, *, api_key: str | None = None, base_url: str | None = None) -> Embedder:
     """Return the embedder that `name` stands for, with its defaults.
 
     "hashing"; "minilm" or all-MiniLM-L6-v2; an OpenAI name beginning with "text-embedding-";
     a Hugging Face name with its "/"; or the folder of a sentence-transformers model.
+
+    Args:
+        name: of the embedder.
+        api_key: for OpenAI's; by default the environment variable OPENAI_API_KEY.
+        base_url: of another server for OpenAI's; by default OPENAI_BASE_URL, else OpenAI itself.
 
     Raises:
         InvalidInput: no embedder has this name, or it needs a package or a key that is missing.
@@ -34,7 +39,7 @@ def embedder_by_name(name: str) -> Embedder:
     if name.startswith("text-embedding-"):
         from memoryos_engine.embedding.openai import OpenAIEmbedder
 
-        return OpenAIEmbedder(name)
+        return OpenAIEmbedder(name, api_key=api_key, base_url=base_url)
     return _sentence_transformer(name)
 
 

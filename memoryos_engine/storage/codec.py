@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from memoryos_engine.errors import CorruptRecord
-from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
+from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
 from memoryos_engine.similarity import Vector
 
 T = TypeVar("T")
@@ -100,6 +100,7 @@ def encode_knowledge(entry: KnowledgeEntry, vector: Vector) -> Row:
         "valid_until": _dump_time(entry.valid_until),
         "repetitions": entry.repetitions,
         "uses": entry.uses,
+        **_dump_correction(entry.corrected),
     }
     return _row(entry.id, KNOWLEDGE, entry.text, data, vector)
 
@@ -160,7 +161,19 @@ def _knowledge(row: Row, data: Mapping[str, Any]) -> KnowledgeEntry:
         valid_until=_time_or_none(data["valid_until"]),
         repetitions=_number(data["repetitions"]),
         uses=_number(data["uses"]),
+        corrected=_correction(data["corrected"]) if "corrected" in data else None,
     )
+
+
+def _correction(data: Mapping[str, Any]) -> Correction:
+    return Correction(page_id=_text(data["page_id"]), said_at=_time(data["said_at"]), order=_number(data["order"]))
+
+
+def _dump_correction(value: Correction | None) -> dict[str, Any]:
+    """Return the field of a corrected entry; few have it, and none did in older stores."""
+    if value is None:
+        return {}
+    return {"corrected": {"page_id": value.page_id, "said_at": value.said_at.isoformat(), "order": value.order}}
 
 
 def _decoded(row: Row, decode: Callable[[Row, Mapping[str, Any]], T]) -> T:

@@ -101,9 +101,12 @@ class ResidentSet:
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
             rows = self._encoded(changes, vectors)
+            stale = self._stale
+            self._stale = stale or bool(changes.forgotten)  # deleting is a second write, which may fail alone
             self._write(rows, changes)
             with self.reading:
                 self._apply(changes, vectors, forgotten)
+            self._stale = stale
 
     def move(self, pages: Sequence[DialoguePage]) -> None:
         """Write pages that belong to another session now, then derive what depends on sessions anew.
@@ -153,6 +156,7 @@ class ResidentSet:
     def clear(self) -> None:
         """Delete everything of the owner, in store and memory."""
         with self.writing:
+            self._stale = True
             self._store.purge(self.owner)
             self.trouble.clear()
             self.load()

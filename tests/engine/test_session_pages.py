@@ -170,7 +170,8 @@ def test_the_whole_memory_can_be_one_session(system):
 def test_a_store_that_fails_on_the_way_leaves_whole_pages(memory, monkeypatch):
     """What was not forgotten is there still, and the next call forgets it."""
     collection = memory.system._storage.store._collection
-    delete, left = collection.delete, [2]
+    delete, left = collection.delete, [1]
+    monkeypatch.setattr("memoryos_engine.memory.FORGOTTEN_AT_ONCE", 2)
 
     def failing(**options):
         if not left[0]:
