@@ -20,13 +20,13 @@ help:
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group dev --editable ".[langchain-classic,llama-index]"
+	$(BIN)/python -m pip install --quiet --group dev --editable ".[langchain-classic,llama-index,mcp]"
 	touch $(STAMP)
 
 $(OLDEST_STAMP): pyproject.toml tests/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(OLDEST)/bin/python -m pip install --quiet --group test --constraint tests/oldest.txt --editable ".[langchain-classic,llama-index]"
+	$(OLDEST)/bin/python -m pip install --quiet --group test --constraint tests/oldest.txt --editable ".[langchain-classic,llama-index,mcp]"
 	touch $(OLDEST_STAMP)
 
 demo: $(STAMP)
@@ -51,7 +51,7 @@ test-models:
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(MODELS)/bin/python -m pip install --quiet "$(TORCH)"
-	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[langchain-classic,llama-index,sentence-transformers]"
+	$(MODELS)/bin/python -m pip install --quiet --group dev --group models --editable ".[langchain-classic,llama-index,mcp,sentence-transformers]"
 	$(MODELS)/bin/pytest -m model
 
 evaluate: $(STAMP)
