@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memoryos_engine.changes import Changes
@@ -56,6 +57,8 @@ def answer_content(memory: UserMemory, system: MemoryOS, agent_response: object,
 def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | None) -> DialoguePage:
     """Give the session's last page its answer, or that of this id; see `UserMemory.add_response`."""
     with system.resident(owner) as resident:
+        if page_id is not None:
+            answer = replace(answer, session_id=_named(resident, page_id).session_id)
         page = _asking(resident, answer.session_id, page_id, system.settings)
         if page is not None:
             whole = answered(page, answer, max_bytes=system.settings.max_turn_bytes)
@@ -67,9 +70,16 @@ def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | N
                     if whole not in _short_term(resident, page.session_id, system.settings):
                         resident.outdate_plans()  # one may be about to write the page over with what it was before
                     return whole
-                if page.id not in resident.records.pages:
-                    raise NotFound(page.id)
+                _named(resident, page.id)  # if it was deleted, so is its answer
     return add_contents(system, owner, [answer])[0]
+
+
+def _named(resident: ResidentSet, page_id: str) -> DialoguePage:
+    with resident.reading:
+        page = resident.records.pages.get(page_id)
+    if page is None:
+        raise NotFound(page_id)
+    return page
 
 
 def _asking(

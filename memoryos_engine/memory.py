@@ -74,13 +74,14 @@ class UserMemory(MemoryView, AwaitedMemory):
 
         Args:
             agent_response: what the agent answered.
-            page_id: the page of this session that it answers, where that may not be the last one because
-                several are asked at once.
+            page_id: the page that it answers, where that may not be this session's last because several are asked
+                at once. A page that moved to another session has its answer there.
             metadata: JSON values to add to those of the page.
 
         Raises:
             InvalidInput: an argument cannot be stored, or the page would be too long; nothing was changed.
-            NotFound: the page was deleted while its answer was embedded, so the answer is not stored either.
+            NotFound: this user has no such page, or it was deleted while its answer was embedded; the answer may
+                repeat what was to be forgotten, and is not stored either.
             EmbeddingError, StoreError: it was not stored.
         """
         alone = answer_content(self, self.system, agent_response, metadata)
@@ -195,7 +196,8 @@ class UserMemory(MemoryView, AwaitedMemory):
 
         The old one stays in history. What is said is a page, in a session named "corrections" (see `correcting`);
         forgetting that page makes the old one hold again. Text that says the same confirms a fact; a profile value
-        holds anew from then on. Doing it again in the same words within an hour changes nothing more.
+        holds anew from then on. Doing it again in the same words changes nothing more; within an hour, it finishes
+        what was cut off.
 
         Args:
             entry_id: of a current entry other than a trait.
@@ -228,14 +230,21 @@ class UserMemory(MemoryView, AwaitedMemory):
     def forget(self, record_id: str) -> None:
         """Delete a page, with what was derived from it alone, or a knowledge entry.
 
+        The pages that an entry was read from stay, and what it had ended or corrected holds again.
+
         Raises:
             NotFound: this user has no such record.
+            StoreError: it is not known whether all of it is gone; doing it again finishes it.
         """
         with self.system.resident(self.owner) as resident:
             self.system.updater.forget(resident, require_text("record_id", record_id))
 
     def forget_session(self) -> int:
-        """Delete every page of this session, with what was derived from them alone; return how many there were."""
+        """Delete every page of this session, with what was derived from them alone; return how many there were.
+
+        Raises:
+            StoreError: not all of them are gone; those of earlier changes are. Doing it again finishes it.
+        """
         forgotten = 0
         ids = [page.id for page in self.session_pages()]
         for start in range(0, len(ids), FORGOTTEN_AT_ONCE):

@@ -101,8 +101,7 @@ class ResidentSet:
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
             rows = self._encoded(changes, vectors)
-            stale = self._stale
-            self._stale = stale or bool(changes.forgotten)  # deleting is a second write, which may fail alone
+            stale, self._stale = self._stale, True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
             with self.reading:
                 self._apply(changes, vectors, forgotten)
@@ -118,7 +117,7 @@ class ResidentSet:
         with self.writing:
             changes = Changes(pages=tuple(pages))
             rows = self._encoded(changes, self.vectors(page.id for page in pages))
-            self._stale = True  # a write that fails may be done, or half of one that takes several
+            self._stale = True
             self._write(rows, changes)
             with self.reading:
                 self.records.move_pages(pages)

@@ -176,7 +176,7 @@ def _imported() -> tuple[float, float | None]:
     """Return how long a Python takes that only imports, and its MB."""
     start = perf_counter()
     code = f"{BASELINE}, pathlib; print(pathlib.Path('/proc/self/status').read_text())"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     return perf_counter() - start, _resident(told.stdout)
 
 

@@ -52,7 +52,8 @@ def is_open(memory: UserMemory, asked: Asked) -> bool:
 def answered(memory: UserMemory, asked: Asked) -> None:
     """Have nobody wait for this any more. Who calls holds the session."""
     key = (session_key(memory), asked.page_id)
-    _open.put(key, (_open.get(key) or frozenset()) - {asked})
+    if others := (_open.take(key) or frozenset()) - {asked}:
+        _open.put(key, others)
 
 
 def page_answered(memory: UserMemory, page_id: str) -> None:

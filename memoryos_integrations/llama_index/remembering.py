@@ -107,7 +107,10 @@ def _without_retry(memory: UserMemory, turns: list[Turn]) -> list[Turn]:
     first = turns[0] if turns else Turn()
     if not first.user_input or turns_waiting(memory):  # an answer to it may be among what waits
         return turns
-    page = _asking_page(memory.session_pages(last=1), first.user_input)
+    try:
+        page = _asking_page(memory.session_pages(last=1), first.user_input)
+    except MemoryOSError:  # saving fails as well then, keeps the turns and tells
+        return turns
     if page is None:
         return turns
     return [replace(first, user_input="", page_id=page.id), *turns[1:]] if first.agent_response else turns[1:]

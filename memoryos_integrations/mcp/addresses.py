@@ -7,6 +7,7 @@ name is refused, whatever token it has.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from memoryos_engine import InvalidInput
 from memoryos_integrations.mcp.config import ServerConfig
 
 _MOST_PORT = 65_535
+_HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[0-9a-zA-Z._-]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +58,7 @@ def address_of(config: ServerConfig) -> Address:
             nothing says by which names clients call it.
     """
     host, separator, port = (config.http or "").rpartition(":")
-    if not (separator and host and port.isdecimal() and int(port) <= _MOST_PORT):
+    if not (separator and _HOST.fullmatch(host) and port.isdecimal() and int(port) <= _MOST_PORT):
         raise InvalidInput("http", "is no HOST:PORT", 'Pass for example --http 127.0.0.1:8765 or "[::1]:8765".')
     address = Address(host=host.strip("[]"), port=int(port))
     if not address.is_loopback and not config.users:

@@ -21,7 +21,7 @@ from mcp import Client
 from rich.progress import Progress
 
 from memoryos_engine import MemoryOSError
-from memoryos_engine.terminal import console, progress
+from memoryos_engine.terminal import console, progress, stored
 from memoryos_integrations.mcp.check_calls import MOST_CALLS, Calls, Seen
 from memoryos_integrations.mcp.check_launch import Launch, as_configured, as_stranger, connected
 from memoryos_integrations.mcp.check_view import calls_table, opening_lines, show_end
@@ -119,13 +119,18 @@ def check(file: Path | None, flags: Mapping[str, str], config: ServerConfig) -> 
 
 def _run(running: _Check) -> str:
     """Run a check and forget its user, whatever happens; return what is to be said if that failed."""
-    left_behind = ""
     try:
         asyncio.run(running.run())
-    finally:
-        if running.calls.stored:
-            left_behind = _forget(running.config, running.user_id)
-    return left_behind
+    except BaseException:
+        left_behind = _left_behind(running)
+        if left_behind:
+            running.display.console.print(stored(left_behind, style="red"))
+        raise
+    return _left_behind(running)
+
+
+def _left_behind(running: _Check) -> str:
+    return _forget(running.config, running.user_id) if running.calls.stored else ""
 
 
 def _forget(config: ServerConfig, user_id: str) -> str:
@@ -133,7 +138,7 @@ def _forget(config: ServerConfig, user_id: str) -> str:
     from memoryos_integrations.mcp.opening import open_system
 
     try:
-        system = open_system(config.model_copy(update={"openai_api_key": None}))
+        system = open_system(config)
         try:
             system.memory(user_id, config.assistant_id).purge()
         finally:

@@ -107,7 +107,9 @@ class ServerConfig(BaseModel):
 
     session_id: Id = Field(DEFAULT_SESSION, description="session that new memories belong to")
     chroma_url: Url | None = Field(None, description="a Chroma server to use instead of a directory")
-    max_tokens: Annotated[int, Field(ge=500)] = Field(4000, description="most tokens of what one retrieval returns")
+    max_tokens: Annotated[int, Field(ge=500)] = Field(
+        4000, description="most tokens of what a retrieval, a list or a profile returns"
+    )
     http: str | None = Field(None, description="HOST:PORT to serve streamable HTTP on, at /mcp; stdio without it")
     users: tuple[Caller, ...] = Field((), description="who may call over HTTP: user_id, token and assistant_id of each")
     allowed_hosts: tuple[str, ...] = Field(

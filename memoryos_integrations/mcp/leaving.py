@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from types import FrameType
 
-from memoryos_engine import MemoryOS
+from memoryos_engine import MemoryOS, MemoryOSError
 
 
 def leave_when_told(system: MemoryOS) -> None:
@@ -19,10 +20,15 @@ def leave_when_told(system: MemoryOS) -> None:
     def leave(_: int, __: FrameType | None) -> None:
         for told in (signal.SIGINT, signal.SIGTERM):
             signal.signal(told, signal.SIG_DFL)
+        status = 2
         try:
             system.close()
+            status = 0
+        except MemoryOSError as error:
+            sys.stderr.write(f"memoryos-mcp: {error}\n")
+            sys.stderr.flush()
         finally:
-            os._exit(0)
+            os._exit(status)
 
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, leave)

@@ -68,16 +68,20 @@ def forgotten(memory: UserMemory, memory_id: str | None) -> Forgotten:
         NotFound: this user has no memory with this id.
         StoreError: not all of it is gone.
     """
-    pages, facts = _ids(memory)
+    pages = {page.id for page in memory.pages()}
+    before = {entry.id: entry for entry in memory.knowledge(history=True)}
     if memory_id is None:
         memory.purge()
-        return Forgotten(pages=len(pages), facts=len(facts))
+        return Forgotten(pages=len(pages), facts=len(before))
     memory.forget(memory_id)
-    return Forgotten(pages=int(memory_id in pages), facts=len(facts - _ids(memory)[1]))
-
-
-def _ids(memory: UserMemory) -> tuple[set[str], set[str]]:
-    return {page.id for page in memory.pages()}, {entry.id for entry in memory.knowledge(history=True)}
+    after = {entry.id: entry for entry in memory.knowledge(history=True)}
+    again = [each for key, each in after.items() if each.valid_until is None and key in before]
+    return Forgotten(
+        pages=int(memory_id in pages),
+        facts=len(before.keys() - after.keys()),
+        holds_again=[fact_reply(each) for each in again if before[each.id].valid_until is not None],
+        said_in=list(before[memory_id].source_page_ids) if memory_id in before else [],
+    )
 
 
 def _portion(

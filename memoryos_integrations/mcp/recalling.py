@@ -14,9 +14,11 @@ from memoryos_engine.prompt_format import visible
 from memoryos_integrations.mcp.budget import Room, cost
 from memoryos_integrations.mcp.replies import (
     MOST_CHARACTERS,
+    Fact,
     Page,
     Profile,
     Retrieved,
+    UserProfileReply,
     fact_reply,
     page_reply,
     profile_reply,
@@ -63,6 +65,25 @@ def retrieved(memory: UserMemory, query: str, *, most: int, max_tokens: int, gui
     return head.model_copy(update={**facts, **out})
 
 
+def who_the_user_is(memory: UserMemory, kinds: Sequence[str], *, max_tokens: int) -> UserProfileReply:
+    """Return the profile and what is known, the newest first, as far as there is room.
+
+    Args:
+        memory: whose.
+        kinds: of knowledge, those that are wanted.
+        max_tokens: most tokens of the reply.
+    """
+    room = Room(max_tokens - cost(UserProfileReply(user_profile=Profile())))
+    profile = _profile(memory.get_user_profile(), room)
+    facts: dict[str, list[Fact]] = {}
+    left_out = 0
+    for kind in kinds:
+        known = [fact_reply(each) for each in reversed(memory.knowledge()) if each.kind.value == kind]
+        facts[kind] = room.fill(known)
+        left_out += len(known) - len(facts[kind])
+    return UserProfileReply(user_profile=profile, left_out=left_out, **facts)
+
+
 def _head(query: str, guidance: Sequence[str], most_tokens: int) -> Retrieved:
     """Return a reply that nothing was found for yet."""
     for most in _ECHOES:
@@ -91,10 +112,15 @@ def _guidance(relationship: str, style_hint: str) -> str:
 def _profile(profile: UserProfile, room: Room) -> Profile:
     """Return a profile, or as much of it as there is room for."""
     whole = profile_reply(profile)
-    for reply in (whole, whole.model_copy(update={"traits": {}})):
-        if room.takes(reply):
-            return reply
-    return Profile()
+    if room.takes(whole):
+        return whole
+    shown = Profile()
+    for name, value in whole.fields.items():
+        ids = {**shown.field_ids, **{key: each for key, each in whole.field_ids.items() if key == name}}
+        more = Profile(fields={**shown.fields, name: value}, field_ids=ids)
+        shown = more if cost(more) <= room.left else shown
+    room.takes(shown)
+    return shown
 
 
 def _first(pages: Sequence[DialoguePage], room: Room) -> list[Page]:

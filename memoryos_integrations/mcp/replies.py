@@ -96,6 +96,9 @@ class UserProfileReply(BaseModel):
     user_profile: Profile
     user_knowledge: list[Fact] | None = None
     assistant_knowledge: list[Fact] | None = None
+    left_out: int = Field(
+        default=0, description='facts that there was no room for; list_memories(kind="facts") has all'
+    )
 
 
 class Listed(BaseModel):
@@ -113,6 +116,10 @@ class Forgotten(BaseModel):
     status: Literal["forgotten"] = "forgotten"
     pages: int
     facts: int
+    holds_again: list[Fact] = Field(default=[], description="facts that a forgotten one had ended")
+    said_in: list[str] = Field(
+        default=[], description="ids of exchanges that a forgotten fact was read from; they stay"
+    )
 
 
 class Corrected(BaseModel):

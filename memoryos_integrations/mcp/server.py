@@ -49,7 +49,7 @@ def create_server(system: MemoryOS, config: ServerConfig) -> MCPServer[Any]:
         instructions=INSTRUCTIONS,
         version=version("memoryos-integrations"),
         log_level="WARNING",
-        **_authentication(callers, config),
+        **_authentication(callers),
     )
     for tool, hints in _tools(tools):
         server.add_tool(tool, description=inspect.getdoc(tool), annotations=hints)
@@ -69,10 +69,10 @@ def _tools(tools: MemoryTools) -> list[tuple[Callable[..., Any], ToolAnnotations
     ]
 
 
-def _authentication(callers: Callers, config: ServerConfig) -> dict[str, Any]:
+def _authentication(callers: Callers) -> dict[str, Any]:
     """Return what makes the server ask for tokens; nothing where it does not."""
     if not callers.need_tokens:
         return {}
     # Tokens come from the configuration: there is no issuer to be sent to, and no metadata to be served.
-    auth = AuthSettings.model_validate({"issuer_url": f"http://{config.http}", "resource_server_url": None})
+    auth = AuthSettings.model_validate({"issuer_url": "http://localhost", "resource_server_url": None})
     return {"auth": auth, "token_verifier": callers}

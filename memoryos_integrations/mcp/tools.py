@@ -20,7 +20,7 @@ from memoryos_integrations.mcp.callers import Callers
 from memoryos_integrations.mcp.config import ServerConfig
 from memoryos_integrations.mcp.confirming import Confirmation, confirmed, require_word
 from memoryos_integrations.mcp.listing import Listing, forgotten, listed
-from memoryos_integrations.mcp.recalling import retrieved
+from memoryos_integrations.mcp.recalling import retrieved, who_the_user_is
 from memoryos_integrations.mcp.replies import (
     Corrected,
     Forgotten,
@@ -31,7 +31,6 @@ from memoryos_integrations.mcp.replies import (
     UserProfileReply,
     consolidation_reply,
     fact_reply,
-    profile_reply,
 )
 from memoryos_integrations.mcp.spoken import spoken
 
@@ -84,7 +83,9 @@ class MemoryTools:
         ctx: Context[Any, Any],
         user_input: Annotated[str, Field(description="what the user said, word for word, in the user's language")],
         agent_response: Annotated[str, Field(description="what you answered, word for word; empty if nothing")] = "",
-        timestamp: Annotated[str | None, Field(description="when it was said, ISO 8601; now if left out")] = None,
+        timestamp: Annotated[
+            str | None, Field(description="when it was said, ISO 8601 with a zone; now if left out")
+        ] = None,
         meta_data: Annotated[dict[str, Any] | None, Field(description="anything to keep with it, as JSON")] = None,
     ) -> Stored:
         """Remember one exchange with the user, for good, so that it is known in every later conversation.
@@ -126,14 +127,9 @@ class MemoryTools:
 
         Call it at the beginning of a conversation, or when the user asks what you know about them.
         """
-        memory = self.memory(ctx)
-        known = memory.knowledge()
-        facts = {kind: [fact_reply(each) for each in known if each.kind.value == kind] for kind in _KNOWLEDGE}
-        return UserProfileReply(
-            user_profile=profile_reply(memory.get_user_profile()),
-            user_knowledge=facts["user_knowledge"] if include_knowledge else None,
-            assistant_knowledge=facts["assistant_knowledge"] if include_assistant_knowledge else None,
-        )
+        asked = [include_knowledge, include_assistant_knowledge]
+        kinds = [kind for kind, wanted in zip(_KNOWLEDGE, asked, strict=True) if wanted]
+        return who_the_user_is(self.memory(ctx), kinds, max_tokens=self._config.max_tokens)
 
     @telling
     def list_memories(
@@ -175,7 +171,9 @@ class MemoryTools:
             bool, Field(description="whether the user has said, in this conversation, to forget everything")
         ] = False,
     ) -> Forgotten:
-        """Delete one memory of this user for good, with what was learnt from it alone, or everything.
+        """Delete one exchange of this user for good, with what was learnt from it alone, or one fact, or everything.
+
+        A fact can be read again out of the exchanges that say it: to get rid of it, forget those too (said_in).
 
         Call it when the user asks you to forget something, or when a memory is wrong and there is nothing to put in
         its place. Ids come from retrieve_memory, list_memories and get_user_profile. Forgetting everything asks
@@ -202,7 +200,8 @@ class MemoryTools:
     ) -> Corrected:
         """Correct a fact that is known of the user: from now on the new one holds; the old one stays in history.
 
-        Call it when the user says that something has changed or was wrong.
+        Call it when the user says that something has changed or was wrong. The exchange that said the old one stays,
+        and so do other facts that say it in other words; list_memories(kind="facts") shows them.
         """
         return Corrected(fact=fact_reply(self.memory(ctx).correct(knowledge_id, text)))
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from memoryos_engine import InvalidInput, Tier
+from memoryos_engine import InvalidInput, NotFound, StoreError, Tier
 from memoryos_engine.plan import Plan
+from tests.integrations.failing import broken_store
 
 from .soundness import assert_as_reloaded, told
 
@@ -159,19 +160,29 @@ def a_page_in_a_segment(memory, asked):
     return asked.id
 
 
-@pytest.mark.parametrize(
-    "named",
-    [
-        unknown,
-        an_empty_name,
-        of_another_session,
-        of_another_user,
-        answered_already,
-        forgotten,
-        moved,
-        a_page_in_a_segment,
-    ],
-)
+@pytest.mark.parametrize("named", [unknown, an_empty_name, of_another_user, forgotten])
+def test_an_answer_to_a_page_that_is_none_is_refused(system, memory, named):
+    """It may repeat what was deleted; and it is nobody else's answer."""
+    page_id = named(memory, memory.add_memory(ASKED))
+    memory.add_memory("And the bow?")
+    before, others = memory.pages(), told(system.memory("eve"))
+    with pytest.raises(NotFound):
+        memory.add_response(ANSWERED, page_id=page_id)
+
+    assert memory.pages() == before
+    assert told(system.memory("eve")) == others
+
+
+@pytest.mark.parametrize("named", [of_another_session, moved])
+def test_an_answer_follows_its_page_into_another_session(system, memory, named):
+    page_id = named(memory, memory.add_memory(ASKED))
+    whole = memory.add_response(ANSWERED, page_id=page_id)
+
+    assert (whole.id, whole.session_id, whole.agent_response) == (page_id, "phone", ANSWERED)
+    assert_as_reloaded(system)
+
+
+@pytest.mark.parametrize("named", [answered_already, a_page_in_a_segment])
 def test_an_answer_to_a_page_that_takes_none_is_a_page_of_its_own(system, memory, named):
     """It does not go to another question that is open: whose answer it is, is known."""
     page_id = named(memory, memory.add_memory(ASKED))
@@ -385,3 +396,13 @@ def test_the_other_fields_of_a_page_are_those_of_a_page_that_came_whole(system, 
     whole = asdict(replace(system.memory("ann", session_id="desk").add_memory(ASKED, ANSWERED), metadata={}))
 
     assert {**halves, "id": ""} == {**whole, "id": ""}
+
+
+def test_a_write_whose_reply_is_lost_is_found_out(system, memory):
+    """Whoever looks sees it, and what comes after it has its own place."""
+    with broken_store(system, writes=True), pytest.raises(StoreError):
+        memory.add_memory("Is it there?")
+    memory.add_memory("And this?")
+
+    assert told(memory) == [("desk", "Is it there?", "", 0), ("desk", "And this?", "", 1)]
+    assert_as_reloaded(system)

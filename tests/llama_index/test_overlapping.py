@@ -259,6 +259,22 @@ def test_what_is_said_after_a_failed_turn_is_said_though_it_says_the_same(memory
     assert pages_of(owner) == [("next", "A"), ("next", "B")]
 
 
+def test_what_is_said_while_the_store_cannot_be_read_waits(memory, owner, monkeypatch):
+    memory.put_messages([user("old"), agent("x")])
+    with monkeypatch.context() as patch:
+        patch.setattr(type(owner), "session_pages", unreadable)
+        patch.setattr(type(owner), "latest_memory", unreadable)
+        with pytest.raises(StoreError):
+            memory.put(user("My sister is called Ida."))
+    memory.put(agent("I will remember Ida."))
+
+    assert pages_of(owner) == [("old", "x"), ("My sister is called Ida.", "I will remember Ida.")]
+
+
+def unreadable(*_, **__):
+    raise StoreError("the disk cannot be read")
+
+
 def test_what_is_said_again_after_a_purge_is_stored(memory, owner):
     with broken_store(owner.system), pytest.raises(StoreError):
         memory.put(user("Q"))

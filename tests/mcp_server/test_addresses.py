@@ -11,7 +11,10 @@ from memoryos_integrations.mcp.addresses import accepted, address_of
 TOKEN = "t0ken-of-tom-0123456789"
 
 
-@pytest.mark.parametrize("http", ["", "8765", ":8765", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "127.0.0.1:²"])
+@pytest.mark.parametrize(
+    "http",
+    ["", "8765", ":8765", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "127.0.0.1:²", "::1:0", "a b:80", "[::1:0"],
+)
 def test_what_is_no_address_is_refused(http):
     with pytest.raises(InvalidInput, match=r"http is no HOST:PORT\. Pass for example --http 127\.0\.0\.1:8765"):
         address_of(ServerConfig(http=http))

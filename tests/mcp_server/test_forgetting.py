@@ -43,7 +43,7 @@ async def test_who_agrees_is_forgotten_and_nobody_else(memory, mode, claimed):
     async with client_of(memory.system, mode, answers=person) as client:
         gone = await called(client, "forget_memory", everything=True, confirmed_by_user=claimed)
 
-    assert gone == {"status": "forgotten", "pages": 1, "facts": 0}
+    assert gone == {"status": "forgotten", "pages": 1, "facts": 0, "holds_again": [], "said_in": []}
     assert person.asked == ["Forget everything that is remembered of you, for good? This cannot be undone."]
     assert memory.pages() == []
     assert len(memory.system.memory("ann").pages()) == 1
@@ -64,7 +64,7 @@ async def test_where_nobody_can_be_asked_the_model_has_to_say_that_the_user_did(
         assert await refused(client, "forget_memory", everything=True) == ASK_FIRST
         assert len(memory.pages()) == 1
         gone = await called(client, "forget_memory", everything=True, confirmed_by_user=True)
-    assert gone == {"status": "forgotten", "pages": 1, "facts": 0}
+    assert gone == {"status": "forgotten", "pages": 1, "facts": 0, "holds_again": [], "said_in": []}
 
 
 async def test_nobody_is_asked_about_one_memory_or_about_a_call_that_is_refused(memory, mode):

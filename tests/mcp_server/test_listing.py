@@ -67,7 +67,7 @@ async def test_what_is_forgotten_beside_others_is_counted_alone(system, monkeypa
     monkeypatch.setattr(type(memory), "forget", forgetting)
     async with client_of(system) as client:
         said = await called(client, "forget_memory", memory_id=page.id)
-    assert said == {"status": "forgotten", "pages": 1, "facts": 0}
+    assert said == {"status": "forgotten", "pages": 1, "facts": 0, "holds_again": [], "said_in": []}
 
 
 async def test_memories_that_are_added_meanwhile_neither_hide_nor_repeat_others(system, mode):

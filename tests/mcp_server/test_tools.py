@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import jsonschema
 import pytest
 
+from memoryos_engine.tokens import default_counter
 from tests.integrations.failing import broken_store
 
 from .servers import MODES, TOOLS, called, client_of, refused
@@ -51,7 +54,7 @@ async def test_what_is_remembered_is_found_listed_corrected_and_forgotten(system
         assert system.memory("tom").pages()[0].metadata == {"topic": "home"}
 
         gone = await called(client, "forget_memory", memory_id=stored["id"])
-        assert gone == {"status": "forgotten", "pages": 1, "facts": 0}
+        assert gone == {"status": "forgotten", "pages": 1, "facts": 0, "holds_again": [], "said_in": []}
         assert (await called(client, "list_memories"))["total"] == 0
 
 
@@ -76,6 +79,34 @@ async def test_what_was_learnt_is_shown_and_corrected(open_system, mode):
         assert facts[0]["id"] not in [each["id"] for each in listed]
         status = await called(client, "memory_status")
         assert status["facts"] == len(listed)
+
+
+async def test_who_forgets_a_fact_is_told_what_holds_again_and_where_it_is_said(open_system, mode):
+    memory = open_system(short_term_capacity=1, heat_threshold=0.0).memory("tom")
+    page = memory.add_memory("I live in Utrecht.")
+    memory.flush()
+    async with client_of(memory.system, mode) as client:
+        home = (await called(client, "get_user_profile"))["user_profile"]["field_ids"]["home"]
+        new = (await called(client, "update_knowledge", knowledge_id=home, text="Leiden"))["fact"]
+        gone = await called(client, "forget_memory", memory_id=new["id"])
+        assert [each["text"] for each in gone["holds_again"]] == ["Utrecht"]
+        assert gone["said_in"] == new["source_page_ids"] != [page.id]
+        gone = await called(client, "forget_memory", memory_id=home)
+        assert (gone["holds_again"], gone["said_in"]) == ([], [page.id])
+
+
+async def test_a_profile_is_no_longer_than_a_model_can_read(open_system, mode):
+    """The newest facts, and how many there was no room for."""
+    memory = open_system(short_term_capacity=1, heat_threshold=0.0).memory("tom")
+    for number in range(40):
+        memory.add_memory(f"I love the kayak number {number} that lies in the harbour of Tromsø, on the left side.")
+    memory.flush()
+    async with client_of(memory.system, mode, max_tokens=1000) as client:
+        shown = await called(client, "get_user_profile")
+    assert default_counter()(json.dumps(shown, indent=2)) <= 1000
+    assert len(shown["user_knowledge"]) > 2
+    held = [each for each in memory.knowledge() if each.kind.value == "user_knowledge"]
+    assert len(shown["user_knowledge"]) + shown["left_out"] == len(held)
 
 
 async def test_the_status_says_how_much_is_remembered(system, mode):
@@ -277,3 +308,4 @@ async def test_a_write_whose_reply_is_lost_is_not_said_to_be_undone(system, mode
         with broken_store(system, writes=True):
             why = await refused(client, "add_memory", user_input="I like tea.")
         assert why == f"The store failed. {UNKNOWN} It says: the disk is full"
+        assert [page["user_input"] for page in (await called(client, "list_memories"))["pages"]] == ["I like tea."]
