@@ -156,14 +156,15 @@ def _store_first(memory: UserMemory, queue: Queue) -> None:
 
 
 def _store_one(memory: UserMemory, queue: Queue, each: Waiting) -> None:
-    last, named = memory.latest_memory().short_term[-1:], _named(memory, each.turn)
-    retried = queue.before is not None
+    named = _named(memory, each.turn)
+    home = memory.in_session(named[0].session_id) if named else memory
+    last, retried = home.session_pages(last=1), queue.before is not None
+    asked = None if queue.unasked and not named else _asked(each.turn, named or last, retried=retried)
     deleted = each.turn.page_id is not None and not named
-    done = each.turn.page_id is None and retried and last != queue.before and _holds(last, each.turn)
+    done = retried and last != queue.before and _holds(last, each.turn, alone=bool(named))
     if not (deleted or done):
         queue.before = last
-        asked = None if queue.unasked and not named else _asked(each.turn, named or last, retried=retried)
-        _write(memory.in_session(named[0].session_id) if named else memory, each, asked)
+        _write(home, each, asked)
     queue.before, queue.unasked = None, queue.unasked and bool(named)
 
 
@@ -175,10 +176,11 @@ def _named(memory: UserMemory, turn: Turn) -> Sequence[DialoguePage]:
         return ()
 
 
-def _holds(last: Sequence[DialoguePage], turn: Turn) -> bool:
-    """Say whether a turn is the session's last page, or the answer in it."""
+def _holds(last: Sequence[DialoguePage], turn: Turn, *, alone: bool) -> bool:
+    """Say whether a turn is the session's last page, or the answer in it unless that has to be alone there."""
     return any(
-        page.user_input == (turn.user_input or page.user_input) and page.agent_response == turn.agent_response
+        page.user_input == ("" if alone else turn.user_input or page.user_input)
+        and page.agent_response == turn.agent_response
         for page in last
     )
 

@@ -451,6 +451,36 @@ def test_an_answer_that_waited_while_its_page_was_deleted_is_dropped(system, mem
     assert (told(memory), left(memory)) == ("S/B", "")
 
 
+@pytest.mark.parametrize("asked", ["Q/X", "Q/"])
+@pytest.mark.parametrize("capacity", [1, 7])
+def test_an_answer_beside_its_page_whose_reply_was_lost_is_not_stored_twice(open_system, capacity, asked):
+    """To a page that has an answer, or is in a segment."""
+    system = open_system(short_term_capacity=capacity)
+    memory = system.memory("tom", session_id="desk")
+    page = memory.add_memory(*asked.split("/"))
+    if capacity == 1:
+        memory.flush()
+    elif asked == "Q/":
+        memory.add_response("X")
+    with broken_store(system, writes=True), pytest.raises(StoreError):
+        save(memory, [answer("A", page.id)])
+    save(memory, turns("R/B"))
+
+    assert told(memory).replace("Q/X", "Q/") == "Q/ /A R/B"
+
+
+@pytest.mark.parametrize("handed", ["R/B", "R/", "/B"])
+def test_a_turn_whose_reply_was_lost_is_not_stored_twice_where_stm_keeps_none(open_system, handed):
+    system = open_system(short_term_capacity=1)
+    memory = system.memory("tom", session_id="desk")
+    save(memory, turns("Q/A"))
+    with broken_store(system, writes=True), pytest.raises(StoreError):
+        save(memory, turns(handed))
+    save(memory, turns("S/C"))
+
+    assert told(memory) == f"Q/A {handed} S/C"
+
+
 def test_an_answer_goes_to_its_question_in_whatever_session_that_is_by_now(memory):
     first, second = memory.add_memory("Q"), memory.add_memory("R", "X")
     memory.move_pages([first.id, second.id], "phone")

@@ -712,7 +712,7 @@ def test_a_session_that_cannot_be_read_keeps_no_turn_from_waiting(system, monkey
     earlier = history.messages
     with monkeypatch.context() as broken:
         for name in ("session_pages", "add_contents"):
-            broken.setattr(UserMemory, name, lambda self, *_: unreadable(self))
+            broken.setattr(UserMemory, name, lambda self, *_, **__: unreadable(self))
         with pytest.raises(StoreError, match="the disk is away"):
             of_tom(system)("monday").add_messages([*earlier, *state_of(CONVERSATION[:2])])
 
