@@ -50,7 +50,7 @@ def _text(message: BaseMessage) -> str:
     if not isinstance(message, AIMessage):
         return content_text(message.content)
     text = content_text(message.content, flowing=True)
-    return text if text.strip() else content_text(_beside(message))
+    return text if text.strip() else content_text(_beside(message)) or text
 
 
 def _beside(message: AIMessage) -> object:

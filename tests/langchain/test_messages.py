@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
@@ -151,6 +151,7 @@ blocks = words | st.builds(lambda text: {"type": "text", "text": text}, words)
 
 
 @given(st.lists(blocks, max_size=5))
+@example(["\r"])
 def test_what_an_ai_says_is_what_langchain_says_it_says(content):
     message = AIMessage(content)
     parts = [block if isinstance(block, str) else block["text"] for block in content]
