@@ -5,8 +5,9 @@ Importing this loads no part of LangChain; each name loads its own module when i
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from memoryos_integrations.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from memoryos_integrations.langchain.chat_history import MemoryOSChatMessageHistory
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
     from memoryos_integrations.langchain.tools import create_memory_tools
 
 _HOME_OF = {
-    "LangChainChatModel": ("chat_model", "langchain"),
-    "LangChainEmbedder": ("embedder", "langchain"),
-    "MemoryOSChatMemory": ("chat_memory", "langchain-classic"),
-    "MemoryOSChatMessageHistory": ("chat_history", "langchain"),
-    "MemoryOSMiddleware": ("middleware", "langchain"),
-    "MemoryOSRetriever": ("retriever", "langchain"),
-    "MemoryOSStore": ("store", "langchain"),
-    "create_memory_tools": ("tools", "langchain"),
+    "LangChainChatModel": "chat_model",
+    "LangChainEmbedder": "embedder",
+    "MemoryOSChatMemory": "chat_memory",
+    "MemoryOSChatMessageHistory": "chat_history",
+    "MemoryOSMiddleware": "middleware",
+    "MemoryOSRetriever": "retriever",
+    "MemoryOSStore": "store",
+    "create_memory_tools": "tools",
 }
-"""Name to the module it lives in and the extra that module needs."""
+"""Name to the module it lives in."""
 
 __all__ = [
     "LangChainChatModel",
@@ -42,17 +43,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, extra = _HOME_OF[name]
-    try:
-        return getattr(import_module(f"{__name__}.{module}"), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("memoryos"):
-            raise
-        fix = f'pip install "memoryos-integrations[{extra}]"'
-        raise ModuleNotFoundError(f"{name} needs {error.name}: {fix}", name=error.name) from error
+__getattr__ = lazy_names(__name__, _HOME_OF, extra="langchain", extras={"MemoryOSChatMemory": "langchain-classic"})
 
 
 def __dir__() -> list[str]:

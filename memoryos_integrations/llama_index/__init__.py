@@ -5,8 +5,9 @@ Importing this loads no part of LlamaIndex; each name loads its own module when 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from memoryos_integrations.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from memoryos_integrations.llama_index.chat_model import LlamaIndexChatModel
@@ -36,16 +37,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("memoryos"):
-            raise
-        fix = 'pip install "memoryos-integrations[llama-index]"'
-        raise ModuleNotFoundError(f"{name} needs {error.name}: {fix}", name=error.name) from error
+__getattr__ = lazy_names(__name__, _HOME_OF, extra="llama-index")
 
 
 def __dir__() -> list[str]:

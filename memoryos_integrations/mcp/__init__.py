@@ -5,8 +5,9 @@ Importing this loads no part of the MCP library; each name loads its own module 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from memoryos_integrations.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from memoryos_integrations.mcp.config import Caller, ServerConfig
@@ -26,16 +27,7 @@ _HOME_OF = {
 __all__ = ["Caller", "ServerConfig", "create_server", "load_config", "open_system"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("memoryos"):
-            raise
-        fix = 'pip install "memoryos-integrations[mcp]"'
-        raise ModuleNotFoundError(f"{name} needs {error.name}: {fix}", name=error.name) from error
+__getattr__ = lazy_names(__name__, _HOME_OF, extra="mcp")
 
 
 def __dir__() -> list[str]:
