@@ -72,7 +72,17 @@ class StoreError(MemoryOSError):
 
 
 class StoreLocked(StoreError):
-    """Another process owns the path. Embedded Chroma is unsafe across processes."""
+    """Another process owns the path. Embedded Chroma is unsafe across processes.
+
+    Args:
+        problem: what is open, and where.
+        fix: how to share it or have it back.
+    """
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(f"{problem}. {fix}")
+        self.problem = problem
+        self.fix = fix
 
 
 class EmbedderMismatch(StoreError):

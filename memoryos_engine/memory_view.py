@@ -14,6 +14,7 @@ from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.retrieval import unasked
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.settings import require_count, require_text
+from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.user_records import arrival
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class MemoryView:
             records = resident.records
             heats = {state.segment.id: state.heat(now, weights) for state in records.live_states()}
         return dict(sorted(heats.items(), key=lambda item: -item[1]))
+
+    def segment_vectors(self) -> dict[str, Vector]:
+        """Return e_s of each resident segment, the unit direction of its pages, in order of opening."""
+        with self.system.resident(self.owner) as resident, resident.reading:
+            return {state.segment.id: state.centroid for state in resident.records.live_states()}
 
     def knowledge(self, *, history: bool = False) -> list[KnowledgeEntry]:
         """Return the knowledge entries in the order they were said; `history` adds superseded ones."""

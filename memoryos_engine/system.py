@@ -288,7 +288,7 @@ class MemoryOS:
             if path is not None:
                 raise InvalidInput("path", "and client are both given", "Pass one of them.")
             return open_client(client, embedder=self.embedder, **options)  # type: ignore[arg-type]
-        if path is not None and (not isinstance(path, (str, Path)) or not str(path)):
+        if path is not None and (not isinstance(path, (str, Path)) or not str(path) or "\0" in str(path)):
             raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
         return open_path(DEFAULT_PATH if path is None else path, embedder=self.embedder, **options)  # type: ignore[arg-type]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from rich.text import Text
 from rich.tree import Tree
@@ -16,31 +17,38 @@ PAGES_SHOWN = 5
 """Pages of one branch that are written out; the rest are counted."""
 PAGE_LENGTH = 52
 """Characters of a page."""
+ENTRY_LENGTH = 160
+"""Characters of a fact, where facts are cut."""
 KEYWORDS_SHOWN = 4
 
 _KNOWLEDGE_TITLES = {
+    KnowledgeKind.USER_PROFILE: "user profile",
     KnowledgeKind.USER_TRAIT: "traits",
     KnowledgeKind.USER_KNOWLEDGE: "user knowledge",
     KnowledgeKind.ASSISTANT_KNOWLEDGE: "assistant knowledge",
 }
 
 
-def memory_tree(memory: UserMemory, settings: MemorySettings) -> Tree:
+def memory_tree(memory: UserMemory, settings: MemorySettings, *, most: int | None = None) -> Tree:
     """Return everything that is remembered of one user, abbreviated.
+
+    Args:
+        memory: whose.
+        settings: of its system.
+        most: sessions, segments and facts of a kind that are written out, each on a line of its own; all if None.
 
     Raises:
         StoreError: the memory cannot be read.
     """
     tiers = memory.tiers()
     tree = Tree(Text.assemble(stored(memory.owner.user_id, style="bold"), " with ", stored(memory.owner.assistant_id)))
-    _add_pages(tree, "short-term memory", tiers[Tier.SHORT_TERM], sessions=True)
-    _add_pages(tree, "pending", tiers[Tier.PENDING])
-    _add_segments(tree, memory, tiers[Tier.SEGMENT], settings)
+    _add_sessions(tree, tiers[Tier.SHORT_TERM], most)
+    _add_lines(_branch(tree, "pending", tiers[Tier.PENDING]), tiers[Tier.PENDING])
+    _add_segments(tree, memory, tiers[Tier.SEGMENT], settings, most)
     tree.add(Text.assemble(("archive", "bold"), f"  {count(len(tiers[Tier.ARCHIVE]), 'page')}"))
     entries = memory.knowledge(history=True)
-    _add_profile(tree, entries)
     for kind, title in _KNOWLEDGE_TITLES.items():
-        _add_entries(tree, title, [entry for entry in entries if entry.kind is kind])
+        _add_entries(tree, title, [entry for entry in entries if entry.kind is kind], most)
     return tree
 
 
@@ -61,44 +69,63 @@ def interval(entry: KnowledgeEntry) -> str:
     return f"{entry.said_at:%Y-%m-%d} → " + (f"{entry.valid_until:%Y-%m-%d}" if entry.valid_until else "now")
 
 
-def _add_pages(tree: Tree, title: str, pages: Sequence[DialoguePage], *, sessions: bool = False) -> None:
-    branch = tree.add(Text.assemble((title, "bold"), f"  {count(len(pages), 'page')}"))
-    if not sessions:
-        _add_lines(branch, pages)
-        return
-    for session_id in dict.fromkeys(page.session_id for page in pages):
-        own = [page for page in pages if page.session_id == session_id]
-        line = Text.assemble("session ", stored(session_id, limit=40), (f"  {count(len(own), 'page')}", "dim"))
-        _add_lines(branch.add(line), own)
+def entry_line(entry: KnowledgeEntry, *, limit: int | None = None) -> Text:
+    """Return a fact as one line: its interval, what it is of, and its text, struck out where it holds no more.
 
-
-def _add_segments(tree: Tree, memory: UserMemory, pages: Sequence[DialoguePage], settings: MemorySettings) -> None:
-    heats = memory.heats()
-    segments: Mapping[str, Segment] = {segment.id: segment for segment in memory.segments()}
-    hottest = max(heats.values(), default=0.0)
-    branch = tree.add(Text.assemble(("segments", "bold"), f"  {len(heats)} with their heat, hottest first"))
-    for segment_id, heat in heats.items():
-        own = [page for page in pages if page.segment_id == segment_id]
-        line = heat_line(segments[segment_id], heat, len(own), threshold=settings.heat_threshold, hottest=hottest)
-        _add_lines(branch.add(line), own)
-
-
-def _add_profile(tree: Tree, entries: Sequence[KnowledgeEntry]) -> None:
-    fields = [entry for entry in entries if entry.kind is KnowledgeKind.USER_PROFILE]
-    _add_entries(tree, "user profile", fields)
-
-
-def _add_entries(tree: Tree, title: str, entries: Sequence[KnowledgeEntry]) -> None:
-    branch = tree.add(Text.assemble((title, "bold"), f"  {len(entries)}"))
-    for entry in entries:
-        branch.add(_entry_line(entry))
-
-
-def _entry_line(entry: KnowledgeEntry) -> Text:
+    Args:
+        entry: the fact.
+        limit: cut behind the interval to about so many characters; whole if None.
+    """
     style = "" if entry.valid_until is None else "dim strike"
     name = f"{entry.attribute}: " if entry.attribute else ""
     level = f"{entry.level}, " if entry.level else ""
-    return Text.assemble((interval(entry), "cyan"), "  ", stored(name + level + entry.text, style=style))
+    return Text.assemble((interval(entry), "cyan"), "  ", stored(name + level + entry.text, limit=limit, style=style))
+
+
+def _branch(tree: Tree, title: str, pages: Sequence[DialoguePage]) -> Tree:
+    return tree.add(Text.assemble((title, "bold"), f"  {count(len(pages), 'page')}"))
+
+
+def _add_sessions(tree: Tree, pages: Sequence[DialoguePage], most: int | None) -> None:
+    branch, sessions = _branch(tree, "short-term memory", pages), _grouped(pages, "session_id")
+    for session_id, own in islice(sessions.items(), most):
+        line = Text.assemble("session ", stored(session_id, limit=40), (f"  {count(len(own), 'page')}", "dim"))
+        _add_lines(branch.add(line), own)
+    _add_rest(branch, len(sessions), most, "session")
+
+
+def _add_segments(
+    tree: Tree, memory: UserMemory, pages: Sequence[DialoguePage], settings: MemorySettings, most: int | None
+) -> None:
+    heats, inside = memory.heats(), _grouped(pages, "segment_id")
+    segments: Mapping[str, Segment] = {segment.id: segment for segment in memory.segments()}
+    hottest = max(heats.values(), default=0.0)
+    branch = tree.add(Text.assemble(("segments", "bold"), f"  {len(heats)} with their heat, hottest first"))
+    for segment_id, heat in islice(heats.items(), most):
+        if segment_id in segments:  # it may have been forgotten in between
+            own = inside.get(segment_id, [])
+            line = heat_line(segments[segment_id], heat, len(own), threshold=settings.heat_threshold, hottest=hottest)
+            _add_lines(branch.add(line), own)
+    _add_rest(branch, len(heats), most, "segment")
+
+
+def _add_entries(tree: Tree, title: str, entries: Sequence[KnowledgeEntry], most: int | None) -> None:
+    branch = tree.add(Text.assemble((title, "bold"), f"  {len(entries)}"))
+    for entry in entries[:most]:
+        branch.add(entry_line(entry, limit=None if most is None else ENTRY_LENGTH))
+    _add_rest(branch, len(entries), most, "fact")
+
+
+def _add_rest(branch: Tree, total: int, most: int | None, noun: str) -> None:
+    if most is not None and total > most:
+        branch.add(Text(f"and {count(total - most, noun)} more", style="dim"))
+
+
+def _grouped(pages: Iterable[DialoguePage], name: str) -> dict[str, list[DialoguePage]]:
+    groups: dict[str, list[DialoguePage]] = {}
+    for page in pages:
+        groups.setdefault(getattr(page, name), []).append(page)
+    return groups
 
 
 def _add_lines(branch: Tree, pages: Sequence[DialoguePage]) -> None:

@@ -1,4 +1,4 @@
-"""Memories that tests search: whose pages fit a query all alike, and whose facts say what their pages say."""
+"""Memories that tests search and show: whose pages fit a query all alike, and whose facts say what their pages say."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ def five_animals(open_system: Callable[..., MemoryOS]) -> UserMemory:
     memory = system.memory("ann", session_id="zoo")
     for animal in ("owl", "fox", "bee", "elk", "cat"):
         memory.add_memory(f"{animal} #{animal}", metadata={"seen": animal})
+    memory.flush()
+    return memory
+
+
+def two_homes(open_system: Callable[..., MemoryOS], clock: ManualClock) -> UserMemory:
+    """Return a memory of three days, in which Leeds was home on the first and Bristol from the second on."""
+    system = open_system(embedder=TagEmbedder(), analyst=TagAnalyst(), short_term_capacity=1, heat_threshold=0.0)
+    memory = system.memory("ann")
+    for line in ("home=Leeds #home", "home=Bristol #home", "bye #bye"):
+        memory.add_memory(line)
+        clock.advance(days=1)
     memory.flush()
     return memory
 

@@ -21,6 +21,11 @@ NOTE_NAME = "memoryos.owner"
 PATIENCE = 1.0
 """Seconds to wait for an owner that is just leaving."""
 
+_SHARING = (
+    "Close it there, pass another path, or share one memory between processes by running Chroma's server on that path "
+    "and passing client=chromadb.HttpClient(...)"
+)
+
 
 class PathLock:
     """Holds a data directory for this process until released.
@@ -41,7 +46,7 @@ class PathLock:
             self._lock.acquire()
             self._write_note()
         except Timeout:
-            raise StoreLocked(self._complaint()) from None
+            raise StoreLocked(f"{str(self._path)!r} is open in another process ({self._owner()})", _SHARING) from None
         except OSError as error:
             raise StoreError(
                 f"the directory {str(path)!r} cannot be used ({error.strerror}); pass another path"
@@ -59,13 +64,6 @@ class PathLock:
             "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         (self._path / NOTE_NAME).write_text(json.dumps(note), encoding="utf-8")
-
-    def _complaint(self) -> str:
-        return (
-            f"{str(self._path)!r} is open in another process ({self._owner()}). Close it there, pass another path, "
-            "or share one memory between processes by running Chroma's server on that path and passing "
-            "client=chromadb.HttpClient(...)"
-        )
 
     def _owner(self) -> str:
         try:

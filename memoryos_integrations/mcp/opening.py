@@ -48,8 +48,7 @@ def open_system(config: ServerConfig) -> MemoryOS:
     except InvalidInput as error:
         raise error.under(_KEYS.get(error.parameter, error.parameter)) from error
     except StoreLocked as error:
-        owned = str(error).partition(". Close it there")[0]
-        raise StoreLocked(f"data_storage_path {owned}. {_SHARING}") from error
+        raise StoreLocked(f"data_storage_path {error.problem}", _SHARING) from error
 
 
 def _chat_model(config: ServerConfig) -> ChatModel | None:

@@ -35,7 +35,12 @@ FRAMEWORKS = frozenset(
         "workflows",
         "mcp",
         "IPython",
+        "PIL",
+        "anywidget",
         "ipywidgets",
+        "jinja2",
+        "matplotlib",
+        "traitlets",
         "haystack",
     )
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
+
 from memoryos_engine import EmbeddingError, HashingEmbedder, MemoryOS, StoreError
 
 
@@ -27,6 +29,15 @@ class Moody:
         if any(map(self.refuses, texts)):
             raise EmbeddingError("too long")
         return self._embedder.embed(texts)
+
+
+def refuse_reading(system: MemoryOS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every read of the store fail from now on."""
+
+    def load(*_: object) -> None:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(system._storage.store, "load", load)
 
 
 @contextmanager
