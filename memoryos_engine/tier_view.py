@@ -21,7 +21,7 @@ ENTRY_LENGTH = 160
 """Characters of a fact, where facts are cut."""
 KEYWORDS_SHOWN = 4
 
-_KNOWLEDGE_TITLES = {
+KNOWLEDGE_TITLES = {
     KnowledgeKind.USER_PROFILE: "user profile",
     KnowledgeKind.USER_TRAIT: "traits",
     KnowledgeKind.USER_KNOWLEDGE: "user knowledge",
@@ -47,7 +47,7 @@ def memory_tree(memory: UserMemory, settings: MemorySettings, *, most: int | Non
     _add_segments(tree, memory, tiers[Tier.SEGMENT], settings, most)
     tree.add(Text.assemble(("archive", "bold"), f"  {count(len(tiers[Tier.ARCHIVE]), 'page')}"))
     entries = memory.knowledge(history=True)
-    for kind, title in _KNOWLEDGE_TITLES.items():
+    for kind, title in KNOWLEDGE_TITLES.items():
         _add_entries(tree, title, [entry for entry in entries if entry.kind is kind], most)
     return tree
 
@@ -87,7 +87,7 @@ def _branch(tree: Tree, title: str, pages: Sequence[DialoguePage]) -> Tree:
 
 
 def _add_sessions(tree: Tree, pages: Sequence[DialoguePage], most: int | None) -> None:
-    branch, sessions = _branch(tree, "short-term memory", pages), _grouped(pages, "session_id")
+    branch, sessions = _branch(tree, "short-term memory", pages), grouped(pages, "session_id")
     for session_id, own in islice(sessions.items(), most):
         line = Text.assemble("session ", stored(session_id, limit=40), (f"  {count(len(own), 'page')}", "dim"))
         _add_lines(branch.add(line), own)
@@ -97,7 +97,7 @@ def _add_sessions(tree: Tree, pages: Sequence[DialoguePage], most: int | None) -
 def _add_segments(
     tree: Tree, memory: UserMemory, pages: Sequence[DialoguePage], settings: MemorySettings, most: int | None
 ) -> None:
-    heats, inside = memory.heats(), _grouped(pages, "segment_id")
+    heats, inside = memory.heats(), grouped(pages, "segment_id")
     segments: Mapping[str, Segment] = {segment.id: segment for segment in memory.segments()}
     hottest = max(heats.values(), default=0.0)
     branch = tree.add(Text.assemble(("segments", "bold"), f"  {len(heats)} with their heat, hottest first"))
@@ -121,13 +121,6 @@ def _add_rest(branch: Tree, total: int, most: int | None, noun: str) -> None:
         branch.add(Text(f"and {count(total - most, noun)} more", style="dim"))
 
 
-def _grouped(pages: Iterable[DialoguePage], name: str) -> dict[str, list[DialoguePage]]:
-    groups: dict[str, list[DialoguePage]] = {}
-    for page in pages:
-        groups.setdefault(getattr(page, name), []).append(page)
-    return groups
-
-
 def _add_lines(branch: Tree, pages: Sequence[DialoguePage]) -> None:
     for page in pages[:PAGES_SHOWN]:
         branch.add(_page_line(page))
@@ -143,3 +136,11 @@ def _page_line(page: DialoguePage) -> Text:
 def count(number: int, noun: str) -> str:
     """Return "1 page" or "2 pages"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def grouped(pages: Iterable[DialoguePage], name: str) -> dict[str, list[DialoguePage]]:
+    """Return pages by what they have under a name, "session_id" or "segment_id"; each group in their order."""
+    groups: dict[str, list[DialoguePage]] = {}
+    for page in pages:
+        groups.setdefault(getattr(page, name), []).append(page)
+    return groups

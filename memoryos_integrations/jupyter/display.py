@@ -18,7 +18,7 @@ from memoryos_engine.status import MemoryStatus
 from memoryos_engine.tier_view import count
 from memoryos_integrations.jupyter import plain_text
 from memoryos_integrations.jupyter.brief_errors import in_one_line
-from memoryos_integrations.jupyter.overview import SEGMENTS_SHOWN, SESSION_PAGES_SHOWN, overview, sources_of
+from memoryos_integrations.jupyter.overview import SEGMENTS_SHOWN, SESSION_PAGES_SHOWN, full_bar, overview, sources_of
 from memoryos_integrations.jupyter.rendering import render
 
 ROWS_SHOWN = 100
@@ -138,11 +138,6 @@ SHOWN_BY_THEMSELVES = (
     MemoryStatus,
 )
 """What shows itself at a cell's end while the extension is loaded."""
-
-
-def full_bar(found: RetrievedMemory) -> float:
-    """Return the score that a whole bar stands for: the best page's, at least 1."""
-    return max([1.0, *(page.score or 0.0 for page in found.pages)])
 
 
 def register_displays(shell: Any) -> None:

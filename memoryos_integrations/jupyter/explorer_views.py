@@ -9,10 +9,9 @@ from typing import Any
 from memoryos_engine.errors import InvalidInput, MemoryOSError, NotFound
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment, Tier
-from memoryos_engine.tier_view import count
-from memoryos_integrations.jupyter.display import full_bar
+from memoryos_engine.tier_view import KNOWLEDGE_TITLES, count
 from memoryos_integrations.jupyter.explorer_parts import ROWS, Part, Place, Tab, View
-from memoryos_integrations.jupyter.overview import KNOWLEDGE_TITLES, newest_entries, segment_views
+from memoryos_integrations.jupyter.overview import full_bar, newest_entries, segment_views
 from memoryos_integrations.jupyter.rendering import fragment
 
 FIRST = "segments"

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memoryos_engine.memory import UserMemory
-from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Segment, Tier
+from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment, Tier
+from memoryos_engine.retrieved import RetrievedMemory
+from memoryos_engine.tier_view import KNOWLEDGE_TITLES, grouped
 
 SEGMENTS_SHOWN = 12
 PAGES_SHOWN = 5
@@ -14,13 +16,6 @@ SESSION_PAGES_SHOWN = 10
 SESSIONS_SHOWN = 4
 ENTRIES_SHOWN = 12
 SOURCES_SHOWN = 3
-
-KNOWLEDGE_TITLES = {
-    KnowledgeKind.USER_PROFILE: "User profile",
-    KnowledgeKind.USER_KNOWLEDGE: "User knowledge",
-    KnowledgeKind.USER_TRAIT: "Traits",
-    KnowledgeKind.ASSISTANT_KNOWLEDGE: "Assistant knowledge",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,10 +104,10 @@ def overview(memory: UserMemory) -> Overview:
 
 def sessions_of(pages: Iterable[DialoguePage], *, own: str) -> list[SessionView]:
     """Return pages by session, that of the handle first, then those that spoke last; each in order of arrival."""
-    grouped = _grouped(sorted(pages, key=lambda page: page.sequence), "session_id")
-    latest = sorted(grouped, key=lambda name: (name != own, -grouped[name][-1].sequence))
+    sessions = grouped(sorted(pages, key=lambda page: page.sequence), "session_id")
+    latest = sorted(sessions, key=lambda name: (name != own, -sessions[name][-1].sequence))
     return [
-        SessionView(id=name, page_count=len(grouped[name]), pages=grouped[name][-SESSION_PAGES_SHOWN:])
+        SessionView(id=name, page_count=len(sessions[name]), pages=sessions[name][-SESSION_PAGES_SHOWN:])
         for name in latest
     ]
 
@@ -121,7 +116,7 @@ def segment_views(
     segments: Iterable[Segment], heats: Mapping[str, float], pages: Iterable[DialoguePage]
 ) -> list[SegmentView]:
     """Return the segments that have a heat, hottest first, each with its newest pages."""
-    records, inside = {segment.id: segment for segment in segments}, _grouped(pages, "segment_id")
+    records, inside = {segment.id: segment for segment in segments}, grouped(pages, "segment_id")
     return [
         SegmentView(
             record=records[key],
@@ -141,6 +136,11 @@ def sources_of(
     return {entry.id: _sources(entry, pages) for entry in entries}
 
 
+def full_bar(found: RetrievedMemory) -> float:
+    """Return the score that a whole bar stands for: the best page's, at least 1."""
+    return max([1.0, *(page.score or 0.0 for page in found.pages)])
+
+
 def newest_entries(entries: Iterable[KnowledgeEntry]) -> list[KnowledgeEntry]:
     """Return entries that hold before those that ended, the newest first."""
     return sorted(entries, key=lambda entry: (entry.valid_until is None, entry.said_at, entry.order), reverse=True)
@@ -153,7 +153,12 @@ def _knowledge(entries: Iterable[KnowledgeEntry], pages: Mapping[str, DialoguePa
         shown = own[:ENTRIES_SHOWN]
         if own:
             views.append(
-                KnowledgeView(title=title, entries=shown, left=len(own) - len(shown), sources=sources_of(shown, pages))
+                KnowledgeView(
+                    title=title.capitalize(),
+                    entries=shown,
+                    left=len(own) - len(shown),
+                    sources=sources_of(shown, pages),
+                )
             )
     return views
 
@@ -161,13 +166,6 @@ def _knowledge(entries: Iterable[KnowledgeEntry], pages: Mapping[str, DialoguePa
 def _sources(entry: KnowledgeEntry, pages: Mapping[str, DialoguePage]) -> Sequence[DialoguePage]:
     known = [pages[key] for key in entry.source_page_ids if key in pages]
     return sorted(known, key=_newest_first)[:SOURCES_SHOWN]
-
-
-def _grouped(pages: Iterable[DialoguePage], name: str) -> dict[str, list[DialoguePage]]:
-    groups: dict[str, list[DialoguePage]] = {}
-    for page in pages:
-        groups.setdefault(getattr(page, name), []).append(page)
-    return groups
 
 
 def _newest_first(page: DialoguePage) -> int:

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from memoryos_engine import Tier
-
-from .fakes import TagAnalyst, TagEmbedder
+from tests.tagged import remember, tagged
 
 
 @pytest.fixture
 def opened(open_system):
-    """Open a memory that hands every page over at once, with settings as keywords."""
-
-    def opening(**settings):
-        options = {"short_term_capacity": 1, "embedder": TagEmbedder(), "analyst": TagAnalyst(), **settings}
-        return open_system(**options).memory("tom")
-
-    return opening
+    return partial(tagged, open_system)
 
 
 def texts(memory, tier: Tier | None = None) -> list[str]:
     return [page.user_input for page in memory.pages(tier)]
-
-
-def remember(memory, *lines: str) -> None:
-    for line in lines:
-        memory.add_memory(line)
-        memory.flush()
 
 
 def test_the_capacity_may_be_reached(opened):

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from .fakes import TagAnalyst, TagEmbedder
+from tests.tagged import remember, tagged
 
 
 @pytest.fixture
 def opened(open_system):
-    """Open a memory that hands every page over at once, with settings as keywords."""
-
-    def opening(**settings):
-        options = {"short_term_capacity": 1, "embedder": TagEmbedder(), "analyst": TagAnalyst(), **settings}
-        return open_system(**options).memory("tom")
-
-    return opening
-
-
-def remember(memory, *lines: str) -> None:
-    for line in lines:
-        memory.add_memory(line)
-        memory.flush()
+    return partial(tagged, open_system)
 
 
 def test_an_empty_memory_points_nowhere(opened):

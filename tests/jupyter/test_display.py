@@ -255,3 +255,32 @@ def test_a_display_of_a_large_memory_is_cut_and_says_what_is_left_out(open_syste
 
 def test_a_list_of_nothing_says_so():
     assert (show([]).text, words(parsed(show([]).html))) == ("nothing here yet", "nothing here yet")
+
+
+def test_a_bar_is_as_long_as_the_heat_and_red_above_tau_alone(open_system: Callable[..., MemoryOS]):
+    system = open_system(embedder=TagEmbedder(), analyst=TagAnalyst(), short_term_capacity=1, heat_threshold=4.0)
+    memory = system.memory("ann")
+    for _ in range(3):
+        memory.add_memory("#tea")
+    memory.add_memory("#boat")
+    memory.flush()
+    for _ in range(5):
+        memory.retrieve_memory("#boat", top_k=1)
+    memory.flush()
+
+    bars = [each.i for each in section(show(memory).html, "Mid-term").find_all(class_="mo-bar")]
+
+    assert [(each["class"], each["style"]) for each in bars] == [(["mo-hot"], "width:100.0%"), ([], "width:66.7%")]
+
+
+def test_text_for_terminals_says_what_the_html_does(open_system: Callable[..., MemoryOS]):
+    memory = open_system().memory("ann")
+    memory.add_memory("My sister Olga keeps reindeer.")
+    found = memory.retrieve_memory("Olga", touch=False)
+
+    assert show(found).text.splitlines() == [
+        "Olga  0 pages found",
+        "no page outside short-term memory",
+        "1 page in short-term memory, in the context anyway",
+    ]
+    assert show(memory.get_user_profile()).text == "(empty)"

@@ -13,8 +13,8 @@ from memoryos_integrations.jupyter.explorer import GONE
 from memoryos_integrations.jupyter.explorer_views import ExplorerViews
 from tests.integrations.failing import broken_store, refuse_reading
 from tests.jupyter.reading import parsed, words
-from tests.jupyter.watched import remember, tagged
 from tests.remembered import five_animals, two_homes
+from tests.tagged import remember, tagged
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from memoryos_engine import ManualClock, MemoryOS, Tier
 from memoryos_integrations.jupyter.display import full_bar
 from memoryos_integrations.jupyter.overview import overview, segment_views, sources_of
-from tests.jupyter.watched import remember, tagged
 from tests.remembered import five_animals, two_homes
+from tests.tagged import remember, tagged
 
 
 def test_the_session_of_the_handle_comes_first_then_those_that_spoke_last(system: MemoryOS):

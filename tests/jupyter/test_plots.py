@@ -24,8 +24,7 @@ from memoryos_integrations.jupyter.plot_text import drawable, spread
 from memoryos_integrations.jupyter.plots import plot_heat, plot_segments, plot_tokens
 from memoryos_integrations.jupyter.segment_map import segment_positions
 from memoryos_integrations.jupyter.watch import MemoryWatch
-
-from .watched import remember, tagged
+from tests.tagged import remember, tagged
 
 HOSTILE = (
     "$\\frac{1}{0$",

@@ -14,8 +14,7 @@ from memoryos_integrations.jupyter.segment_events import (
     segment_label,
 )
 from memoryos_integrations.jupyter.watch import MemoryWatch, TurnTokens
-
-from .watched import remember, tagged
+from tests.tagged import remember, tagged
 
 
 def happened(watch: MemoryWatch) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Memories to watch: pages whose #tag is their topic, handed over at once."""
+"""Memories whose pages have a #tag as their topic, and are handed over at once."""
 
 from __future__ import annotations
 
