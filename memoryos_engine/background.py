@@ -19,6 +19,9 @@ from memoryos_engine.worker import Outcome
 
 Step = Callable[[int], object]
 
+ELSEWHERE_PAUSE = 2.0
+"""Seconds before looking again at what another process is consolidating."""
+
 
 class Background:
     """Does the work of one resident set at a time. Thread-safe.
@@ -46,6 +49,13 @@ class Background:
         Raises:
             ModelError, StoreError: what went wrong; what was not finished stays due.
         """
+        with resident.lease(wait=False) as alone:
+            if not alone:
+                return Outcome(worked=False, again_in=ELSEWHERE_PAUSE)
+            resident.refresh()
+            return self._work(resident)
+
+    def _work(self, resident: ResidentSet) -> Outcome:
         self.record_visits(resident)
         wait = 0.0 if self._updater.eager else self._model_delay - self._quiet_for(resident)
         worked = self._run(resident, partial=wait <= 0, skip_resting=True, step=_unwatched)
@@ -67,8 +77,10 @@ class Background:
         Raises:
             ModelError, StoreError: what went wrong; the rest stays due.
         """
-        self.record_visits(resident)
-        self._run(resident, partial=True, skip_resting=False, step=step)
+        with resident.lease(wait=True):
+            resident.refresh()
+            self.record_visits(resident)
+            self._run(resident, partial=True, skip_resting=False, step=step)
 
     def record_visits(self, resident: ResidentSet) -> None:
         """Count the retrievals that wait; they go on waiting if that fails."""

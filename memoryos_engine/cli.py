@@ -194,6 +194,23 @@ def vacuum(path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_E
     console().print("Done: the files hold what is remembered and nothing else.")
 
 
+@app.command()
+def serve(
+    path: PathOption = DEFAULT_PATH,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; whoever reaches it can read and change everything.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 0,
+) -> None:
+    """Let several processes use one store: every MemoryOS on this path finds the server by itself."""
+    from memoryos_engine.storage.serving import serve as run
+
+    def ready(address: str) -> None:
+        console(errors=True).print(stored(f"Serving {path} at {address}; Ctrl-C ends it"), soft_wrap=True)
+
+    run(path.resolve(), host=host, port=port, ready=ready)
+
+
 @app.command("export")
 def export_(
     file: Annotated[Path, typer.Argument(help="JSON Lines file to write.")],

@@ -63,12 +63,12 @@ class MemoryView:
 
     def tiers(self) -> dict[Tier, list[DialoguePage]]:
         """Return every page by the tier it lives in: each page in exactly one."""
-        with self.system.resident(self.owner) as resident, resident.writing:
+        with self.system.resident(self.owner) as resident, resident.reading:
             return self.system.updater.tiers(resident)
 
     def tiers_of(self, page_ids: Iterable[str]) -> dict[str, Tier]:
         """Return the tier of each of these pages that there is, in the order given."""
-        with self.system.resident(self.owner) as resident, resident.writing:
+        with self.system.resident(self.owner) as resident, resident.reading:
             return self.system.updater.tiers_of(resident, page_ids)
 
     def segments(self) -> list[Segment]:

@@ -67,6 +67,9 @@ class MemorySettings:
     """Memory that resident users may take together; the least recently used leave first."""
     max_turn_bytes: int = 1024 * 1024
     """UTF-8 bytes of one page, both sides together."""
+    store_patience: float = 15.0
+    """Seconds for which a Chroma server that does not answer is asked again, from 0 to 3,600: while it is restarted,
+    calls wait and nothing is lost. Without effect on an embedded store."""
     workers: int = 2
     """Threads that consolidate and promote in the background."""
     consolidation_delay: float = 1.0
@@ -83,6 +86,7 @@ class MemorySettings:
         _require_number("similarity_threshold", self.similarity_threshold, -1.0, 2.0)
         _require_number("heat_threshold", self.heat_threshold, 0.0, float("inf"))
         _require_number("consolidation_delay", self.consolidation_delay, 0.0, 3600.0)
+        _require_number("store_patience", self.store_patience, 0.0, 3600.0)
         _require_number("model_prompt_tokens", self.model_prompt_tokens, 1000, float("inf"))
         _require_number("model_delay", self.model_delay, 0.0, 86_400.0)
         _require_weights(self.heat_weights)

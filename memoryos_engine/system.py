@@ -30,7 +30,7 @@ from memoryos_engine.reopening import SystemReference, remember_open, reopened_s
 from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
 from memoryos_engine.status import MemoryStatus
 from memoryos_engine.storage.lock import PathLock
-from memoryos_engine.storage.opening import Storage, open_client, open_path
+from memoryos_engine.storage.opening import Storage, StorageOptions, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.storage.vacuum import vacuum
 from memoryos_engine.transfer import import_file
@@ -152,6 +152,8 @@ class MemoryOS:
             StoreError: it could not be done; nothing is lost.
         """
         self.require_open()
+        if self._storage.served:
+            raise InvalidInput("path", "is served by another process", "Stop `memoryos serve`, vacuum, start it again.")
         if self._client is not None:
             raise InvalidInput("client", "is not a path", "Stop its server and run: chroma vacuum --path DIR --force")
         directory = Path(self._storage.key[0])
@@ -283,14 +285,19 @@ class MemoryOS:
         self._closed = False
 
     def _open(self, path: str | Path | None, client: ClientAPI | None) -> Storage:
-        options = {"collection_name": self.settings.collection_name, "budget": self.settings.resident_bytes}
+        options = StorageOptions(
+            collection_name=self.settings.collection_name,
+            embedder=self.embedder,
+            budget=self.settings.resident_bytes,
+            patience=self.settings.store_patience,
+        )
         if client is not None:
             if path is not None:
                 raise InvalidInput("path", "and client are both given", "Pass one of them.")
-            return open_client(client, embedder=self.embedder, **options)  # type: ignore[arg-type]
+            return open_client(client, options)
         if path is not None and (not isinstance(path, (str, Path)) or not str(path) or "\0" in str(path)):
             raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
-        return open_path(DEFAULT_PATH if path is None else path, embedder=self.embedder, **options)  # type: ignore[arg-type]
+        return open_path(DEFAULT_PATH if path is None else path, options)
 
 
 def _is_plain(llm: ChatModel | None, embedder: Embedder, analyst: Analyst | None) -> bool:

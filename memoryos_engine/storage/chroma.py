@@ -2,29 +2,41 @@
 
 Every read and write of a user's rows goes through `_owned`, which adds the owner filter.
 A change of state is one upsert, because a batch upsert is atomic even when the process
-is killed and two calls are not; it raises the user's head, a row that names the last
-commit others can see (`append` leaves it, where nobody else can be reading). Chroma
+is killed and two calls are not; it raises the writer's head for that user, a row that
+names its last commit (`append` leaves it, where nobody else can be reading). Chroma
 speaks of distance (0 identical, 1 orthogonal); similarity = 1 - distance is computed
 here and nowhere else.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import random
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memoryos_engine.errors import ClosedError, MemoryOSError, StoreError
-from memoryos_engine.records import Owner, stable_id
-from memoryos_engine.similarity import Vector, unit
+from memoryos_engine.errors import StoreError
+from memoryos_engine.records import Owner
+from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
+from memoryos_engine.storage.connection import Connection
+from memoryos_engine.storage.exclusion import EVERYBODY, Exclusion
+from memoryos_engine.storage.guard import Guard
+from memoryos_engine.storage.heads import (
+    EMBEDDED,
+    WRITER_BITS,
+    Head,
+    Heads,
+    commit_number,
+    commits_between,
+    decode_head,
+    head_row,
+)
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -33,16 +45,6 @@ if TYPE_CHECKING:
 READ_PAGE = 5000
 """Rows a read asks for at once; unbounded reads fail above about 32,000 rows."""
 _BODY: Include = ["documents", "metadatas", "embeddings"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Head:
-    """What an owner's last commit left: who looks at it knows whether anything is new."""
-
-    mark: str = ""
-    """Different after every commit; "" before the first."""
-    next_sequence: int = 0
-    """The sequence of the next page. Kept here because the newest page may have been forgotten."""
 
 
 _one_write = threading.Lock()
@@ -54,45 +56,75 @@ class ChromaStore:
     """Reads and writes the rows of any owner in one collection. Thread-safe.
 
     Args:
-        collection: made with `embedding_function=None` in cosine space.
+        collection: made with `embedding_function=None` in cosine space, or how to reach it.
         max_batch: most rows of one upsert, as the client reports it.
         dimension: length of the vectors.
         shared: whether other processes may write too, so that heads must be watched.
+        exclusion: locks between those processes, where there are any.
     """
 
-    def __init__(self, collection: Collection, *, max_batch: int, dimension: int, shared: bool) -> None:
-        self._collection = collection
+    def __init__(
+        self,
+        collection: Collection | Connection,
+        *,
+        max_batch: int,
+        dimension: int,
+        shared: bool,
+        exclusion: Exclusion = EVERYBODY,
+    ) -> None:
+        self._connection = collection if isinstance(collection, Connection) else Connection(collection)
         self.max_batch = max_batch
         self._dimension = dimension
-        self._pid = os.getpid()
         self.shared = shared
-        self._idle = threading.Condition()
-        self._calls = 0
-        self._closed = False
+        self.exclusion = exclusion
+        self.writer = random.SystemRandom().randrange(1, 1 << WRITER_BITS) if shared else EMBEDDED
+        """What this store signs its heads with: nobody else's number, and another one at each opening."""
+        self._count = count(1)
+        self._guard = Guard()
+
+    @property
+    def _collection(self) -> Any:
+        return self._connection.collection
 
     def close(self) -> None:
         """Let the calls under way end and take no more: a job that waited for a model may come back late."""
-        with self._idle:
-            self._closed = True
-            self._idle.wait_for(lambda: not self._calls)
+        self._guard.close()
 
-    def commit(self, owner: Owner, rows: Sequence[Row], *, next_sequence: int, forgotten: Sequence[str] = ()) -> Head:
-        """Write `rows` in one upsert together with the head, then delete `forgotten`; return the head.
+    def commit(
+        self,
+        owner: Owner,
+        rows: Sequence[Row],
+        *,
+        next_sequence: int,
+        forgotten: Sequence[str] = (),
+        own: Head | None = None,
+    ) -> Head:
+        """Write `rows` in one upsert together with the writer's head, then delete `forgotten`; return the head.
 
         More rows than one upsert can hold are written in several, the head with the last:
         what a crash leaves in between is a plan half applied, which loading completes.
+
+        Args:
+            owner: whose rows.
+            rows: new or changed.
+            next_sequence: of the owner's next page.
+            forgotten: ids of rows to delete.
+            own: the head that this writer's last commit to the owner left; None if there is none any more.
 
         Raises:
             StoreError: nothing, or a prefix of several upserts, was written.
         """
         step = self.max_batch - 1
-        batches = [rows[start : start + step] for start in range(0, len(rows), step)] or [()]
-        with self._translated("written"):
-            for batch in batches:
-                head = Head(mark=uuid.uuid4().hex, next_sequence=next_sequence)
-                self._upsert(owner, [*batch, self._head_row(owner, head)])
+        head = own or Head(writer=self.writer)
+        with self._guard.translated("written"):
+            for start in range(0, max(1, len(rows)), step):
+                head = self._next_head(head, next_sequence, deleted=bool(forgotten))
+                self._upsert(owner, rows[start : start + step], head)
             for start in range(0, len(forgotten), step):
-                self._collection.delete(ids=list(forgotten[start : start + step]), where=_owned(owner))
+                self._delete(list(forgotten[start : start + step]), _owned(owner))
+            if forgotten and self.shared:  # who read between the upsert and the deletion must read again
+                head = self._next_head(head, next_sequence, deleted=True)
+                self._upsert(owner, (), head)
         return head
 
     def append(self, owner: Owner, rows: Sequence[Row]) -> None:
@@ -101,37 +133,37 @@ class ChromaStore:
         Raises:
             StoreError: nothing was written.
         """
-        with self._translated("written"):
+        with self._guard.translated("written"):
             self._upsert(owner, rows)
 
-    def head(self, owner: Owner) -> Head:
-        """Return what the owner's last commit left; an empty head before the first."""
-        with self._translated("read"):
-            found = self._collection.get(ids=[_head_id(owner)], include=["metadatas"])
-        metadatas = found["metadatas"] or []
-        if not metadatas:
-            return Head()
-        return Head(**json.loads(str(metadatas[0]["data"])))
+    def heads(self, owner: Owner) -> Heads:
+        """Return what the last commit of each writer to the owner left; none before the first."""
+        with self._guard.translated("read"):
+            return self._heads(owner)
 
-    def load(self, owner: Owner) -> tuple[Head, list[Row]]:
-        """Return the head and every other row of the owner.
+    def load(self, owner: Owner) -> tuple[Heads, list[Row]]:
+        """Return the heads and every other row of the owner.
 
         Repeats until no commit fell between the first row and the last.
         """
         while True:
-            before = self.head(owner)
+            before = self.heads(owner)
             rows = list(self.rows(owner))
-            if self.head(owner) == before:
+            if self.heads(owner) == before:
                 return before, [row for row in rows if row.kind != HEAD]
+
+    def since(self, owner: Owner, seen: Heads, news: Sequence[Head]) -> list[Row]:
+        """Return the owner's rows that the writers of `news` wrote after what was seen of them."""
+        conditions = [commits_between(head.writer, seen[head.writer].count) for head in news]
+        either = conditions[0] if len(conditions) == 1 else {"$or": conditions}
+        return [row for row in self.rows(owner, either) if row.kind != HEAD]
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
         offset = 0
         while True:
-            with self._translated("read"):
-                found = self._collection.get(
-                    where=_owned(owner, *conditions), limit=READ_PAGE, offset=offset, include=_BODY
-                )
+            with self._guard.translated("read"):
+                found = self._get(where=_owned(owner, *conditions), limit=READ_PAGE, offset=offset, include=_BODY)
             yield from _rows(found)
             if len(found["ids"]) < READ_PAGE:
                 return
@@ -141,107 +173,91 @@ class ChromaStore:
         """Return those of the owner's rows that have these ids."""
         found: list[Row] = []
         for start in range(0, len(ids), READ_PAGE):
-            with self._translated("read"):
-                some = self._collection.get(
-                    ids=list(ids[start : start + READ_PAGE]), where=_owned(owner), include=_BODY
-                )
+            with self._guard.translated("read"):
+                some = self._get(ids=list(ids[start : start + READ_PAGE]), where=_owned(owner), include=_BODY)
             found += _rows(some)
         return found
 
     def nearest(self, owner: Owner, query: Vector, limit: int) -> dict[str, float]:
         """Return the ids of up to `limit` pages of the owner with their similarity to `query`, nearest first."""
-        where = _owned(owner, {"kind": PAGE})
-        with self._translated("searched"):
-            found: Any = self._collection.query(
-                query_embeddings=query[np.newaxis].tolist(), n_results=limit, where=where, include=["distances"]
-            )
+        asked: dict[str, Any] = {
+            "query_embeddings": query[np.newaxis].tolist(),
+            "n_results": limit,
+            "where": _owned(owner, {"kind": PAGE}),
+            "include": ["distances"],
+        }
+        with self._guard.translated("searched"):
+            found: Any = self._connection.ask(lambda known: known.query(**asked))
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return {row_id: 1.0 - float(distance) for row_id, distance in pairs}
 
     def taken(self, ids: Sequence[str]) -> bool:
         """Say whether any owner has a record with one of these ids."""
         for start in range(0, len(ids), READ_PAGE):
-            with self._translated("read"):
-                if self._collection.get(ids=list(ids[start : start + READ_PAGE]), include=[])["ids"]:
+            with self._guard.translated("read"):
+                if self._get(ids=list(ids[start : start + READ_PAGE]), include=[])["ids"]:
                     return True
         return False
 
     def owners(self) -> list[Owner]:
         """Return everyone who has a memory here, in the order of their ids."""
-        found: list[Owner] = []
+        found: set[Owner] = set()
         offset = 0
         while True:
-            with self._translated("read"):
-                page = self._collection.get(where={"kind": HEAD}, limit=READ_PAGE, offset=offset, include=["metadatas"])
-            found += [Owner(**{key: str(meta[key]) for key in OWNER_KEYS}) for meta in page["metadatas"] or []]
+            with self._guard.translated("read"):
+                page = self._get(where={"kind": HEAD}, limit=READ_PAGE, offset=offset, include=["metadatas"])
+            found |= {Owner(**{key: str(meta[key]) for key in OWNER_KEYS}) for meta in page["metadatas"] or []}
             if len(page["ids"]) < READ_PAGE:
                 return sorted(found, key=lambda owner: (owner.user_id, owner.assistant_id))
             offset += READ_PAGE
 
     def purge(self, owner: Owner) -> None:
-        """Delete every row of the owner, the head included."""
-        with self._translated("written"):
+        """Delete every row of the owner, the heads last."""
+        with self._guard.translated("written"):
             for conditions in ([{"kind": {"$ne": HEAD}}], []):
                 where = _owned(owner, *conditions)
-                while ids := self._collection.get(where=where, limit=self.max_batch, include=[])["ids"]:
-                    self._collection.delete(ids=ids, where=where)
+                while ids := self._get(where=where, limit=self.max_batch, include=[])["ids"]:
+                    self._delete(ids, where)
 
-    def _upsert(self, owner: Owner, rows: Sequence[Row]) -> None:
-        if not rows:
+    def _delete(self, ids: list[str], where: dict[str, Any]) -> None:
+        self._connection.ask(lambda known: known.delete(ids=ids, where=where))
+
+    def _get(self, **asked: Any) -> Any:
+        return self._connection.ask(lambda known: known.get(**asked))
+
+    def _heads(self, owner: Owner) -> Heads:
+        found = self._get(where=_owned(owner, {"kind": HEAD}), include=["metadatas"])
+        rows = zip(found["ids"], found["metadatas"] or [], strict=True)
+        heads = [decode_head(row_id, str(metadata.get("data"))) for row_id, metadata in rows]
+        return Heads({head.writer: head for head in heads})
+
+    def _next_head(self, own: Head, next_sequence: int, *, deleted: bool) -> Head:
+        """Return the head after one more commit of this writer."""
+        number = next(self._count) if self.shared else 0
+        base = number if deleted or not own.count else own.base
+        mark = uuid.uuid4().hex
+        return Head(mark=mark, next_sequence=next_sequence, writer=self.writer, count=number, base=base)
+
+    def _upsert(self, owner: Owner, rows: Sequence[Row], head: Head | None = None) -> None:
+        """Write rows, and the head with them; where others write too, each carries the number of its commit."""
+        written = [*rows, *([head_row(owner, head, dimension=self._dimension)] if head else [])]
+        if not written:
             return
+        signed = {"commit": commit_number(head)} if head and self.shared else {}
         columns: dict[str, Any] = {
-            "ids": [row.id for row in rows],
-            "embeddings": np.stack([_required_vector(row) for row in rows]),
-            "documents": [row.document for row in rows],
-            "metadatas": [{**owner_metadata(owner), "kind": row.kind, "data": row.data} for row in rows],
+            "ids": [row.id for row in written],
+            "embeddings": np.stack([_required_vector(row) for row in written]),
+            "documents": [row.document for row in written],
+            "metadatas": [{**owner_metadata(owner), "kind": row.kind, "data": row.data, **signed} for row in written],
         }
         with nullcontext() if self.shared else _one_write:
-            self._collection.upsert(**columns)
-
-    def _head_row(self, owner: Owner, head: Head) -> Row:
-        data = json.dumps({"mark": head.mark, "next_sequence": head.next_sequence})
-        return Row(id=_head_id(owner), kind=HEAD, document="", data=data, vector=self._head_vector(owner))
-
-    def _head_vector(self, owner: Owner) -> Vector:
-        """Spread heads over pairs of axes: many equal vectors would degrade Chroma's graph."""
-        seed = int(_head_id(owner).rpartition("_")[2], 16)
-        vector = np.zeros(self._dimension, dtype=np.float32)
-        vector[seed % self._dimension] += 1.0
-        vector[seed // self._dimension % self._dimension] += 1.0
-        return unit(vector)
-
-    @contextmanager
-    def _translated(self, done: str) -> Iterator[None]:
-        if os.getpid() != self._pid:
-            raise StoreError("this store was opened before a fork; open a MemoryOS in the child process instead")
-        with self._counted():
-            try:
-                yield
-            except MemoryOSError:
-                raise
-            except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
-                raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._idle:
-            if self._closed:
-                raise ClosedError
-            self._calls += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._calls -= 1
-                self._idle.notify_all()
+            self._connection.ask(
+                lambda known: known.upsert(**columns), done=lambda: head in self._heads(owner).by_writer.values()
+            )
 
 
 def _owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:
     return {"$and": [{key: value} for key, value in owner_metadata(owner).items()] + list(map(dict, conditions))}
-
-
-def _head_id(owner: Owner) -> str:
-    return stable_id("head", owner.user_id, owner.assistant_id)
 
 
 def _required_vector(row: Row) -> Vector:

@@ -1,7 +1,8 @@
 """One process per path: embedded Chroma loses data when two write to it.
 
 The lock is the operating system's, so it goes with the process that held it, however
-that process ended. A note beside it says who the owner is, for the error of the second.
+that process ended. A note beside it says who the owner is, for the error of the second,
+and where the owner serves the directory, if it does.
 """
 
 from __future__ import annotations
@@ -9,22 +10,36 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from memoryos_engine.errors import StoreError, StoreLocked
+from memoryos_engine.storage.file_system import require_local
 
 LOCK_NAME = "memoryos.lock"
 NOTE_NAME = "memoryos.owner"
 PATIENCE = 1.0
 """Seconds to wait for an owner that is just leaving."""
+POLL = 0.05
+"""Seconds between two tries."""
 
-_SHARING = (
-    "Close it there, pass another path, or share one memory between processes by running Chroma's server on that path "
-    "and passing client=chromadb.HttpClient(...)"
-)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnerNote:
+    """Who has a directory, as it said itself."""
+
+    pid: int
+    host: str
+    since: str
+    server: str | None = None
+    """Address that its Chroma server listens at, for example "http://127.0.0.1:8000"; None if it serves nobody."""
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host} since {self.since}"
 
 
 class PathLock:
@@ -32,21 +47,25 @@ class PathLock:
 
     Args:
         path: the directory; made if missing.
+        server: address that this process is about to serve it at, for others to find.
+        patience: seconds to wait for another owner to leave.
 
     Raises:
         StoreLocked: another process holds it.
-        StoreError: the directory cannot be made or written.
+        StoreError: the directory cannot be made or written, or its locks cannot be relied on.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, server: str | None = None, patience: float = PATIENCE) -> None:
         self._path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(path / LOCK_NAME, timeout=PATIENCE, thread_local=False)
-            self._lock.acquire()
-            self._write_note()
+            require_local(path)
+            self._lock = FileLock(path / LOCK_NAME, timeout=patience, thread_local=False)
+            self._lock.acquire(poll_interval=POLL)
+            _require_hard(self._lock, path)
+            self._write_note(server)
         except Timeout:
-            raise StoreLocked(f"{str(self._path)!r} is open in another process ({self._owner()})", _SHARING) from None
+            raise locked(path, read_note(path)) from None
         except OSError as error:
             raise StoreError(
                 f"the directory {str(path)!r} cannot be used ({error.strerror}); pass another path"
@@ -57,17 +76,66 @@ class PathLock:
         (self._path / NOTE_NAME).unlink(missing_ok=True)
         self._lock.release()
 
-    def _write_note(self) -> None:
-        note = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
-        (self._path / NOTE_NAME).write_text(json.dumps(note), encoding="utf-8")
-
-    def _owner(self) -> str:
+    def _write_note(self, server: str | None) -> None:
+        """Replace the note of the owner before, which may have been killed; nobody reads half of one."""
+        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        note = asdict(OwnerNote(pid=os.getpid(), host=socket.gethostname(), since=since, server=server))
+        written = self._path / f"{NOTE_NAME}.new"
         try:
-            note = json.loads((self._path / NOTE_NAME).read_text(encoding="utf-8"))
-            return f"pid {note['pid']} on {note['host']} since {note['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return "owner unknown: its note is missing or unreadable"
+            written.write_text(json.dumps({key: value for key, value in note.items() if value is not None}), "utf-8")
+            written.replace(self._path / NOTE_NAME)
+        except OSError:
+            self._lock.release()
+            raise
+
+
+def acquire_or_find(path: Path) -> PathLock | OwnerNote:
+    """Hold a directory, or return the note of the process that serves it.
+
+    Raises:
+        StoreLocked: another process holds it and serves nobody.
+        StoreError: the directory cannot be used.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return PathLock(path, patience=0.0)
+        except StoreLocked:
+            note = read_note(path)
+            if note is not None and note.server is not None:
+                return note
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL)
+
+
+def read_note(path: Path) -> OwnerNote | None:
+    """Return what the owner of a directory wrote, or None if there is nothing that can be read."""
+    try:
+        note = json.loads((path / NOTE_NAME).read_text(encoding="utf-8"))
+        server = note.get("server")
+        return OwnerNote(
+            pid=int(note["pid"]),
+            host=str(note["host"]),
+            since=str(note["since"]),
+            server=None if server is None else str(server),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def locked(path: Path, note: OwnerNote | None) -> StoreLocked:
+    """Return the error for a directory that another process has open."""
+    owner = "owner unknown: its note is missing or unreadable" if note is None else str(note)
+    fix = (
+        "Close it there, pass another path, or share one memory between processes: close it there, start its server "
+        f"with `memoryos serve --path {path}`, and open the same path everywhere"
+    )
+    return StoreLocked(f"{str(path)!r} is open in another process ({owner})", fix)
+
+
+def _require_hard(lock: BaseFileLock, path: Path) -> None:
+    """Refuse a lock that is a mere file, which would outlive a process that is killed."""
+    if isinstance(lock, SoftFileLock):
+        lock.release()
+        raise StoreError(f"the file system of {str(path)!r} has no locks; pass a path on a local disk")

@@ -1,4 +1,4 @@
-"""Opening a collection: from a path, which this process then owns, or from any Chroma client.
+"""Opening a collection: from a path, which this process then owns unless it is served, or from any Chroma client.
 
 All systems of one process on one path share what is opened here, so they see each other's
 writes and the path is locked once.
@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import ClosedError, EmbedderMismatch, InvalidInput, MemoryOSError, StoreError
 from memoryos_engine.storage.chroma import ChromaStore
-from memoryos_engine.storage.lock import PathLock
+from memoryos_engine.storage.connection import Connection
+from memoryos_engine.storage.exclusion import Exclusion
+from memoryos_engine.storage.lock import OwnerNote, PathLock, acquire_or_find
 from memoryos_engine.storage.residency import ResidentSets
+from memoryos_engine.storage.server import embedded_directory, require_version
+from memoryos_engine.storage.serving import close_client, found_again, served_client
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -27,23 +33,62 @@ SCHEMA = 1
 """Version of the layout of rows; raised when an older reader could not read them."""
 
 
-class Storage:
-    """An open collection with its resident sets, closed by the last of its users."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StorageOptions:
+    """How a collection is opened, whatever it is reached through."""
 
-    def __init__(self, client: ClientAPI, *, key: Any, collection_name: str, embedder: Embedder, budget: int) -> None:
-        collection = _collection(client, collection_name, embedder)
+    collection_name: str
+    embedder: Embedder
+    budget: int
+    """Bytes of resident sets."""
+    patience: float
+    """Seconds for which a server that does not answer is asked again."""
+
+
+class Storage:
+    """An open collection with its resident sets, closed by the last of its users.
+
+    Args:
+        client: gives the collection.
+        key: what systems of this process that share it know it by.
+        options: name, embedder, budget and patience.
+        shared: whether other processes may write too.
+        directory: of a store that other processes reach too; where they find its locks.
+        found_again: returns another client once a server that was away is back; None if it cannot be away.
+    """
+
+    def __init__(
+        self,
+        client: ClientAPI,
+        *,
+        key: Any,
+        options: StorageOptions,
+        shared: bool,
+        directory: Path | None = None,
+        found_again: Callable[[], ClientAPI] | None = None,
+    ) -> None:
         self.key = key
         self.client = client
         """Kept alive: the registry knows it by its id, which Python gives to another object once it is gone."""
-        self.embedder = (embedder.name, embedder.dimension)
+        self.options = options
+        self.embedder = (options.embedder.name, options.embedder.dimension)
+        self.served = directory is not None
+        """Whether a server of this machine has the directory open, and not this process."""
         self.users = 0
-        self.store = ChromaStore(
-            collection,
-            max_batch=client.get_max_batch_size(),
-            dimension=embedder.dimension,
-            shared=not isinstance(key[0], Path),
+        self._found_again = found_again
+        connection = Connection(
+            _collection(client, options.collection_name, options.embedder),
+            found_again=self._again if shared else None,
+            patience=options.patience,
         )
-        self.residents = ResidentSets(self.store, dimension=embedder.dimension, budget=budget)
+        self.store = ChromaStore(
+            connection,
+            max_batch=client.get_max_batch_size(),
+            dimension=options.embedder.dimension,
+            shared=shared,
+            exclusion=Exclusion(directory, collection_name=options.collection_name),
+        )
+        self.residents = ResidentSets(self.store, dimension=options.embedder.dimension, budget=options.budget)
         self._close: Callable[[], None] = lambda: None
 
     def close(self) -> None:
@@ -57,13 +102,20 @@ class Storage:
                 self.store.close()
                 self._close()
 
+    def _again(self) -> Collection:
+        """Return the collection once its server is back; through another client, if that one may be elsewhere now."""
+        if self._found_again is not None:
+            before, self.client = self.client, self._found_again()
+            close_client(before)
+        return _collection(self.client, self.options.collection_name, self.options.embedder)
+
 
 _open: dict[Any, Storage] = {}
 _opening = threading.RLock()
 
 
-def open_path(path: str | Path, *, collection_name: str, embedder: Embedder, budget: int) -> Storage:
-    """Open the store in a directory of this machine and own it until closed.
+def open_path(path: str | Path, options: StorageOptions) -> Storage:
+    """Open the store in a directory of this machine: own it until closed, or share it with who serves it.
 
     Raises:
         StoreLocked: another process owns it.
@@ -72,47 +124,98 @@ def open_path(path: str | Path, *, collection_name: str, embedder: Embedder, bud
     """
     directory = Path(path).resolve()
     with _opening:
-        return _shared((directory, collection_name), embedder) or _opened(
-            directory, collection_name=collection_name, embedder=embedder, budget=budget
-        )
+        return _shared((directory, options.collection_name), options.embedder) or _opened(directory, options)
 
 
-def open_client(client: ClientAPI, *, collection_name: str, embedder: Embedder, budget: int) -> Storage:
+def open_client(client: ClientAPI, options: StorageOptions) -> Storage:
     """Open the store behind a Chroma client, which stays the caller's to close.
 
     Raises:
+        StoreLocked: it is embedded, and another process has its directory.
         EmbedderMismatch: the collection was made with another embedder.
         StoreError: it cannot be opened.
     """
-    key = (id(client), collection_name)
+    key = (id(client), options.collection_name)
     with _opening:
-        found = _shared(key, embedder)
-        return found or _kept(
-            Storage(client, key=key, collection_name=collection_name, embedder=embedder, budget=budget)
-        )
+        found = _shared(key, options.embedder)
+        if found is not None:
+            return found
+        directory = embedded_directory(client)
+        with _locked(directory):
+            require_version(client)
+            storage = _kept(Storage(client, key=key, options=options, shared=True))
+        storage._close = lambda: _leave(directory)  # noqa: SLF001 - the two halves of one constructor
+        return storage
 
 
-def _opened(directory: Path, *, collection_name: str, embedder: Embedder, budget: int) -> Storage:
-    lock = _path_locks.get(directory) or PathLock(directory)
-    try:
+def _opened(directory: Path, options: StorageOptions) -> Storage:
+    held = _path_locks.get(directory) or acquire_or_find(directory)
+    if isinstance(held, OwnerNote):
+        return _served(directory, held, options)
+    if directory not in _path_locks:
+        _path_locks[directory] = held
+    with _locked(directory):
         client = _client(directory)
-        key = (directory, collection_name)
-        storage = Storage(client, key=key, collection_name=collection_name, embedder=embedder, budget=budget)
+        try:
+            storage = _kept(Storage(client, key=(directory, options.collection_name), options=options, shared=False))
+        except BaseException:
+            client.close()  # type: ignore[attr-defined]
+            raise
+
+    def close() -> None:
+        client.close()  # type: ignore[attr-defined]
+        _leave(directory)
+
+    storage._close = close  # noqa: SLF001 - the two halves of one constructor
+    return storage
+
+
+def _served(directory: Path, note: OwnerNote, options: StorageOptions) -> Storage:
+    client = served_client(directory, note, patience=options.patience)
+    try:
+        require_version(client)
+        storage = Storage(
+            client,
+            key=(directory, options.collection_name),
+            options=options,
+            shared=True,
+            directory=directory,
+            found_again=lambda: found_again(directory),
+        )
     except BaseException:
-        if directory not in _path_locks:
-            lock.release()
+        close_client(client)
         raise
-    _path_locks[directory] = lock
-    storage._close = lambda: _leave(client, directory)  # noqa: SLF001 - the two halves of one constructor
+    storage._close = lambda: close_client(storage.client)  # noqa: SLF001 - the two halves of one constructor
     return _kept(storage)
 
 
 _path_locks: dict[Path, PathLock] = {}
+"""Directories that this process has, whatever is open in them."""
+_users: Counter[Path] = Counter()
+"""How many open collections each of them has."""
 
 
-def _leave(client: Any, directory: Path) -> None:
-    client.close()
-    if not any(key[0] == directory for key in _open):
+@contextmanager
+def _locked(directory: Path | None) -> Iterator[None]:
+    """Count one more user of a directory of this process, unless opening fails."""
+    if directory is None:
+        yield
+        return
+    _path_locks.setdefault(directory, _path_locks.get(directory) or PathLock(directory))
+    _users[directory] += 1
+    try:
+        yield
+    except BaseException:
+        _leave(directory)
+        raise
+
+
+def _leave(directory: Path | None) -> None:
+    if directory is None:
+        return
+    _users[directory] -= 1
+    if not _users[directory]:
+        del _users[directory]
         _path_locks.pop(directory).release()
 
 

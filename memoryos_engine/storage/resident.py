@@ -1,36 +1,37 @@
 """A user's records while in use: the one place that changes them, in store and memory.
 
 `commit` writes to the store first and applies the change here only when that succeeded,
-so memory is never ahead of the disk. Two locks: `writing` is held over a whole change,
-`reading` only while records in memory are touched, so a retrieval never waits for the disk.
+so memory is never ahead of the disk. Two locks: `writing` is held over a whole change, by
+one thread of one process where processes share a directory, and begins with what others
+wrote; `reading` only while records in memory are touched, so a retrieval never waits for
+the disk.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from functools import partial
 
 from memoryos_engine.changes import Changes
-from memoryos_engine.errors import CorruptRecord, InvalidInput
+from memoryos_engine.errors import InvalidInput
 from memoryos_engine.page_index import COARSER, Precision
-from memoryos_engine.records import DialoguePage, Owner, Segment
+from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
-from memoryos_engine.storage.chroma import ChromaStore, Head
+from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
     HEAD,
-    KNOWLEDGE,
     PAGE,
-    SEGMENT,
     Row,
-    decode_knowledge,
     decode_page,
-    decode_segment,
-    encode_knowledge,
-    encode_page,
-    encode_segment,
 )
-from memoryos_engine.storage.user_records import UserRecords, arrival
+from memoryos_engine.storage.encoding import encoded
+from memoryos_engine.storage.exclusion import OneWriter
+from memoryos_engine.storage.heads import NONE, Heads, head_id
+from memoryos_engine.storage.loading import loaded, unfinished
+from memoryos_engine.storage.user_records import UserRecords
+from memoryos_engine.storage.written_elsewhere import WrittenElsewhere
 from memoryos_engine.trouble import Trouble
 
 
@@ -44,8 +45,8 @@ class ResidentSet:
 
     def __init__(self, owner: Owner, store: ChromaStore, *, dimension: int) -> None:
         self.owner = owner
-        self.writing = threading.RLock()
         self.reading = threading.RLock()
+        self._writer = OneWriter(partial(store.exclusion.writing, owner), begin=self.refresh)
         self.consolidating = threading.Lock()
         """Held while a plan is made and committed, its new entries embedded; never while a chat model is asked."""
         self.thinking = threading.Lock()
@@ -55,7 +56,7 @@ class ResidentSet:
         """When pages were last added here, by the monotonic clock; None if none were since this was loaded."""
         self.epoch = 0
         """Changes whenever records may have vanished or say something else, so that an older plan can be told."""
-        self.head = Head()
+        self.heads: Heads = NONE
         self._raised = False
         self._stale = False
         self._store = store
@@ -71,6 +72,19 @@ class ResidentSet:
         """About how much memory the set takes, in bytes."""
         others = len(self.records.knowledge) + len(self.records.segments)
         return self.records.index.nbytes + others * (4 * self._dimension + 2000)
+
+    @property
+    def writing(self) -> AbstractContextManager[None]:
+        """Held over a whole change; begins with what other processes wrote. A thread may take it again inside.
+
+        Raises:
+            StoreError: what others wrote cannot be read, or one of them does not end its change.
+        """
+        return self._writer.alone()
+
+    def lease(self, *, wait: bool) -> AbstractContextManager[bool]:
+        """Be the only process that consolidates for the owner, as far as that can be told; give whether this one is."""
+        return self._store.exclusion.lease(self.owner, wait=wait)
 
     def vectors(self, page_ids: Iterable[str]) -> dict[str, Vector]:
         """Return the full-precision vectors of pages, from the store where they are not resident."""
@@ -100,7 +114,7 @@ class ResidentSet:
             forgotten = self.vectors(key for key in changes.forgotten if key in self.records.pages)
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
-            rows = self._encoded(changes, vectors)
+            rows = encoded(changes, vectors, self.records)
             stale, self._stale = self._stale, True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
             with self.reading:
@@ -116,7 +130,7 @@ class ResidentSet:
         """
         with self.writing:
             changes = Changes(pages=tuple(pages))
-            rows = self._encoded(changes, self.vectors(page.id for page in pages))
+            rows = encoded(changes, self.vectors(page.id for page in pages), self.records)
             self._stale = True
             self._write(rows, changes)
             with self.reading:
@@ -143,14 +157,42 @@ class ResidentSet:
             if self._store.taken([row.id for row in rows]):
                 raise InvalidInput("file", "holds ids of records that are somebody else's here", "Export it again.")
             newest = max((decode_page(row).sequence for row in rows if row.kind == PAGE), default=-1)
-            self._store.commit(self.owner, rows, next_sequence=newest + 1)
+            own = self.heads.by_writer.get(self._store.writer)
+            self._store.commit(self.owner, rows, next_sequence=newest + 1, own=own)
             self.load()
 
     def refresh(self) -> None:
-        """Reload if another process committed since this set last read or wrote, or it could not be read then."""
-        with self.writing:
-            if self._stale or (self._store.shared and self._store.head(self.owner) != self.head):
+        """Take over what another process committed since this set last read or wrote, or read it all if it has to be.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._writer.here:
+            if self._stale:
                 self.load()
+            elif self._store.shared:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        heads = self._store.heads(self.owner)
+        if heads == self.heads:
+            return
+        news = self.heads.news(heads)
+        rows = None if news is None else self._store.since(self.owner, self.heads, news)
+        if rows is None or not self._taken_over(rows):
+            self.load()
+        else:
+            self.heads = heads
+
+    def _taken_over(self, rows: Sequence[Row]) -> bool:
+        """Apply rows that another process wrote; say whether they could be applied to what is here."""
+        with self.reading:
+            news = WrittenElsewhere.compared(rows, self.records)
+            if not news.fits():
+                return False
+            news.apply()
+            self.epoch += news.rewrites
+        return True
 
     def clear(self) -> None:
         """Delete everything of the owner, in store and memory."""
@@ -172,45 +214,32 @@ class ResidentSet:
 
     def load(self) -> None:
         """Read the owner's records from the store, replacing what is here."""
-        with self.writing:
-            head, rows = self._store.load(self.owner)
-            if self._complete(rows, head.next_sequence):
-                head, rows = self._store.load(self.owner)
-            records = self._adopted(rows, head.next_sequence)
+        with self._writer.here:
+            heads, rows = self._store.load(self.owner)
+            if unfinished(rows):
+                heads, rows = self._completed()
+            records = loaded(rows, heads.next_sequence, dimension=self._dimension, precision=self._precision)
             with self.reading:
-                self.records, self.head, self._raised = records, head, False
+                self.records, self.heads, self._raised = records, heads, False
                 self.epoch += 1
                 self._stale = False
 
     # -- loading ------------------------------------------------------------------
 
-    def _adopted(self, rows: Sequence[Row], next_sequence: int) -> UserRecords:
-        records = UserRecords(dimension=self._dimension, precision=self._precision)
-        _check_kinds(rows)
-        segments = [decode_segment(row) for row in rows if row.kind == SEGMENT]
-        for segment in sorted(segments, key=lambda segment: segment.sequence):
-            records.segments[segment.id] = segment
-        for row in rows:
-            if row.kind == KNOWLEDGE:
-                records.put_entry(decode_knowledge(row), row.vector)
-        pages = [(decode_page(row), _vector(row)) for row in rows if row.kind == PAGE]
-        for page, vector in sorted(pages, key=lambda pair: arrival(pair[0])):
-            records.put_page(page, vector)
-        records.next_sequence = max(records.next_sequence, next_sequence)
-        return records
-
-    def _complete(self, rows: Sequence[Row], next_sequence: int) -> bool:
-        """Finish what a crash between two upserts left; return whether there was anything.
-
-        A page whose segment was never written is pending again.
-        """
-        segments = {row.id for row in rows if row.kind == SEGMENT}
-        pages = [(decode_page(row), _vector(row)) for row in rows if row.kind == PAGE]
-        strays = [(page, vector) for page, vector in pages if page.segment_id and page.segment_id not in segments]
-        late = [encode_page(replace(page, segment_id=None), vector) for page, vector in strays]
-        if late:
-            self._store.commit(self.owner, late, next_sequence=next_sequence)
-        return bool(late)
+    def _completed(self) -> tuple[Heads, list[Row]]:
+        """Write what is unfinished, unless another process was just writing it; return everything anew."""
+        with self._writer.alone(begun=True):
+            heads, rows = self._store.load(self.owner)
+            late = unfinished(rows)
+            if late:
+                places = [decode_page(row).sequence + 1 for row in late]
+                self._store.commit(
+                    self.owner,
+                    late,
+                    next_sequence=max(heads.next_sequence, *places),
+                    own=heads.by_writer.get(self._store.writer),
+                )
+            return self._store.load(self.owner) if late else (heads, rows)
 
     def _next_sequence(self, changes: Changes) -> int:
         return max([self.records.next_sequence, *(page.sequence + 1 for page in changes.pages)])
@@ -225,9 +254,15 @@ class ResidentSet:
         if self._raised and not changes.forgotten and not self._store.shared and len(rows) < self._store.max_batch:
             self._store.append(self.owner, rows)
             return
-        self.head = self._store.commit(
-            self.owner, rows, next_sequence=self._next_sequence(changes), forgotten=changes.forgotten
+        outworn = self.heads.outworn(self._store.writer) if self._store.shared else []
+        head = self._store.commit(
+            self.owner,
+            rows,
+            next_sequence=self._next_sequence(changes),
+            forgotten=[*changes.forgotten, *(head_id(self.owner, writer) for writer in outworn)],
+            own=self.heads.by_writer.get(self._store.writer),
         )
+        self.heads = self.heads.without(outworn).put(head)
         self._raised = True
 
     # -- applying -----------------------------------------------------------------
@@ -256,33 +291,3 @@ class ResidentSet:
     def _compact_if_sparse(self) -> None:
         if self.records.index.sparse:
             self.records.compact(self.vectors(self.records.pages))
-
-    # -- encoding -----------------------------------------------------------------
-
-    def _encoded(self, changes: Changes, vectors: Mapping[str, Vector]) -> list[Row]:
-        """Order the rows so that, should several upserts be needed, a half can be told and finished.
-
-        Segments go last: in a half, pages name a segment that is not there, which loading completes.
-        """
-        held = self.records.knowledge_vectors
-        pages = [encode_page(page, vectors[page.id]) for page in changes.pages]
-        entries = [
-            encode_knowledge(entry, vectors[entry.id] if entry.id in vectors else held[entry.id])
-            for entry in changes.knowledge
-        ]
-        return pages + entries + [encode_segment(each, self._direction(each, vectors)) for each in changes.segments]
-
-    def _direction(self, segment: Segment, vectors: Mapping[str, Vector]) -> Vector:
-        return vectors[segment.id] if segment.id in vectors else self.records.state(segment.id).centroid
-
-
-def _check_kinds(rows: Iterable[Row]) -> None:
-    for row in rows:
-        if row.kind not in (PAGE, SEGMENT, KNOWLEDGE):
-            raise CorruptRecord(f"record {row.id!r} has the unknown kind {row.kind!r}; it was left as it is")
-
-
-def _vector(row: Row) -> Vector:
-    if row.vector is None:
-        raise CorruptRecord(f"record {row.id!r} has no vector; it was left as it is")
-    return row.vector

@@ -148,6 +148,9 @@ def test_batches_keep_to_what_the_client_reports(open_system, chroma):
     class Small:
         """A client whose batches hold five records."""
 
+        def __getattr__(self, name: str) -> Any:
+            return getattr(chroma, name)
+
         def get_max_batch_size(self) -> int:
             return 5
 
@@ -228,7 +231,7 @@ def test_a_server_that_stopped_is_a_store_error_and_not_an_empty_memory(tmp_path
     """Style habit 6: no [] for "the disk is gone"."""
     server = ChromaServer(tmp_path)
     try:
-        system = open_system(client=server.client())
+        system = open_system(client=server.client(), store_patience=0.1)
         memory = system.memory("tom")
         memory.add_memory("I play chess.", "Openings?")
         server.stop()

@@ -17,7 +17,7 @@ from memoryos_engine.errors import CorruptRecord, StoreError
 from memoryos_engine.long_term import without_sources
 from memoryos_engine.mid_term import open_segment, with_page
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
-from memoryos_engine.storage.chroma import Head
+from memoryos_engine.storage.heads import NONE
 from memoryos_engine.storage.codec import Row
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.storage.user_records import arrival
@@ -149,7 +149,7 @@ def picture(resident: ResidentSet) -> dict[str, Any]:
         "order of segments": list(records.segments),
         "mid-term": [state.segment.id for state in records.live_states()],
         "next sequence": records.next_sequence,
-        "head": resident.head,
+        "heads": resident.heads,
         "open": {session: list(records.open_pages(session)) for session in SESSIONS},
         "short term": {session: list(records.short_term(session, capacity=3, sessions=2)) for session in SESSIONS},
         "pending": records.pending(capacity=3, sessions=2),
@@ -423,13 +423,13 @@ def test_a_set_sees_what_another_one_wrote_when_it_is_refreshed(
 
 
 def test_a_set_is_not_read_again_while_nobody_wrote(load, watched, make_store, make_page, direction):
-    """Reading the head by its id is all that an unchanged store costs."""
+    """Reading the heads is all that an unchanged store costs."""
     resident = load(make_store(watched, shared=True))
     Story(resident, make_page, direction).add(0)
     watched.calls.clear()
     resident.refresh()
 
-    assert [options.get("ids") is not None for _, options in watched.calls] == [True]
+    assert [options["where"]["$and"][2] for _, options in watched.calls] == [{"kind": "head"}]
 
 
 def test_clearing_leaves_an_empty_set(story, load):
@@ -439,4 +439,4 @@ def test_clearing_leaves_an_empty_set(story, load):
     story.resident.clear()
 
     assert picture(story.resident) == picture(load())
-    assert (story.resident.records.pages, story.resident.head) == ({}, Head())
+    assert (story.resident.records.pages, story.resident.heads) == ({}, NONE)
