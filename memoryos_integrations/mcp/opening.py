@@ -15,8 +15,8 @@ _PORTS = {"http": 8000, "https": 443}
 _KEYS = {**SEED_NAMES, "model": "embedding_model_name", "api_key": "openai_api_key"}
 """The engine's name of a parameter to that of its key."""
 _SHARING = (
-    "End it there, or share the memory: one server over HTTP (--http 127.0.0.1:8765) for all clients, or a server of "
-    "each on Chroma's own server (--chroma-url)."
+    "End it there, or share the memory: one server over HTTP (--http 127.0.0.1:8765) for all clients, or "
+    "`memoryos serve --path DIR`, which the server of each client finds by itself."
 )
 
 

@@ -47,6 +47,30 @@ def clock(
     _run("Jumping clock", rounds, lambda folder, step: jump(folder, rounds=rounds, seed=seed, step=step))
 
 
+@app.command()
+def server(
+    processes: Annotated[int, typer.Option("--processes", min=1, help="Processes at work.")] = 6,
+    turns: Annotated[int, typer.Option("--turns", min=1, help="Turns of each.")] = 200,
+    users: Annotated[int, typer.Option("--users", min=1, help="Users that all of them add to.")] = 20,
+    restarts: Annotated[int, typer.Option("--restarts", min=0, help="Times the server is killed -9.")] = 3,
+    seed: SeedOption = 0,
+) -> None:
+    """Several processes through `memoryos serve`, its server killed meanwhile."""
+    from memoryos_engine.evaluation.soak.server import share_a_server
+
+    sizes = {"processes": processes, "turns": turns, "users": users, "restarts": restarts}
+    soak = lambda folder, step: share_a_server(folder, **sizes, seed=seed, step=step)  # noqa: E731
+    _run("Shared server", processes * turns, soak)
+
+
+@app.command()
+def refusal(tries: Annotated[int, typer.Option("--tries", min=1, help="Openers.")] = 50) -> None:
+    """Open a directory that another process owns."""
+    from memoryos_engine.evaluation.soak.server import refuse_openers
+
+    _run("Second opener", tries, lambda folder, step: refuse_openers(folder, tries=tries, step=step))
+
+
 def _run(title: str, total: int, soak: Callable[[Path, Step], Counts | Skipped]) -> None:
     """Run a soak in a folder that is thrown away, print its counts, and exit by them."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, progress() as bars:

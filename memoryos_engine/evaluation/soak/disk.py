@@ -9,11 +9,10 @@ from pathlib import Path
 
 from memoryos_engine.errors import StoreError
 from memoryos_engine.evaluation.soak.counts import Counts, Skipped, fault
-from memoryos_engine.evaluation.soak.ledger import Audit, Ledger, spoken
-from memoryos_engine.evaluation.soak.small_disk import fill, small_disk
+from memoryos_engine.evaluation.soak.ledger import Ledger, spoken
+from memoryos_engine.evaluation.soak.small_disk import small_disk
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.settings import MemorySettings
-from memoryos_engine.system import MemoryOS
 
 USER, DELETED = "user", "deleted"
 FEW = 20

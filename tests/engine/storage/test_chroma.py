@@ -14,8 +14,8 @@ from memoryos_engine.errors import StoreError
 from memoryos_engine.records import Owner
 from memoryos_engine.storage import chroma as chroma_module
 from memoryos_engine.storage.chroma import ChromaStore
-from memoryos_engine.storage.heads import NONE, Head, Heads, head_id
 from memoryos_engine.storage.codec import HEAD, Row, encode_page
+from memoryos_engine.storage.heads import NONE, Head, Heads, head_id
 
 
 @pytest.fixture
