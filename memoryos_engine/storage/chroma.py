@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memoryos_engine.errors import ClosedError, MemoryOSError, StoreError
-from memoryos_engine.records import Owner, stable_id
+from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector, unit
-from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
+from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, UNSEEN, Row, owner_metadata
+from memoryos_engine.storage.codec import head_id as _head_id
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -122,7 +123,7 @@ class ChromaStore:
             before = self.head(owner)
             rows = list(self.rows(owner))
             if self.head(owner) == before:
-                return before, [row for row in rows if row.kind != HEAD]
+                return before, [row for row in rows if row.kind not in UNSEEN]
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
@@ -177,6 +178,27 @@ class ChromaStore:
             if len(page["ids"]) < READ_PAGE:
                 return sorted(found, key=lambda owner: (owner.user_id, owner.assistant_id))
             offset += READ_PAGE
+
+    def scan(self, include: Include, **query: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield rows as they lie in Chroma, READ_PAGE at a time, for who looks after the store and not one memory.
+
+        Args:
+            include: the columns wanted besides the ids.
+            query: `where` or `ids` as Chroma has them; every row of every owner without.
+        """
+        offset = 0
+        while True:
+            with self._translated("read"):
+                found: Any = self._collection.get(limit=READ_PAGE, offset=offset, include=include, **query)
+            yield found
+            if len(found["ids"]) < READ_PAGE:
+                return
+            offset += READ_PAGE
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return self._dimension
 
     def purge(self, owner: Owner) -> None:
         """Delete every row of the owner, the head included."""
@@ -238,10 +260,6 @@ class ChromaStore:
 
 def _owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:
     return {"$and": [{key: value} for key, value in owner_metadata(owner).items()] + list(map(dict, conditions))}
-
-
-def _head_id(owner: Owner) -> str:
-    return stable_id("head", owner.user_id, owner.assistant_id)
 
 
 def _required_vector(row: Row) -> Vector:

@@ -17,12 +17,16 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from memoryos_engine.errors import CorruptRecord
-from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
+from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment, stable_id
 from memoryos_engine.similarity import Vector
 
 T = TypeVar("T")
 
 PAGE, SEGMENT, KNOWLEDGE, HEAD = "page", "segment", "knowledge", "head"
+QUARANTINED = "quarantined"
+"""A record that did not decode and was set aside by `check(repair=True)`, kept whole; no part of any memory."""
+UNSEEN = (HEAD, QUARANTINED)
+"""Kinds that hold nothing a user remembers."""
 OWNER_KEYS = ("user_id", "assistant_id")
 
 
@@ -41,6 +45,11 @@ class Row:
 def owner_metadata(owner: Owner) -> dict[str, str]:
     """Return the keys that say whose a row is."""
     return {"user_id": owner.user_id, "assistant_id": owner.assistant_id}
+
+
+def head_id(owner: Owner) -> str:
+    """Return the id of the row that says what the owner's last commit left."""
+    return stable_id("head", owner.user_id, owner.assistant_id)
 
 
 def encode_page(page: DialoguePage, vector: Vector) -> Row:

@@ -18,10 +18,10 @@ from memoryos_engine.records import DialoguePage, Owner, Segment
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.chroma import ChromaStore, Head
 from memoryos_engine.storage.codec import (
-    HEAD,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
+    UNSEEN,
     Row,
     decode_knowledge,
     decode_page,
@@ -130,8 +130,8 @@ class ResidentSet:
             self.epoch += 1
 
     def all_rows(self) -> list[Row]:
-        """Read every row of the owner from the store but the head."""
-        return [row for row in self._store.rows(self.owner) if row.kind != HEAD]
+        """Read every row of the owner from the store but the head and what was set aside."""
+        return [row for row in self._store.rows(self.owner) if row.kind not in UNSEEN]
 
     def adopt(self, rows: Sequence[Row]) -> None:
         """Write rows as they are, vectors included, and load them.
@@ -151,6 +151,11 @@ class ResidentSet:
         with self.writing:
             if self._stale or (self._store.shared and self._store.head(self.owner) != self.head):
                 self.load()
+
+    def outdate(self) -> None:
+        """Have the records read again at the next use: somebody writes rows beside this set."""
+        with self.writing:
+            self._stale = True
 
     def clear(self) -> None:
         """Delete everything of the owner, in store and memory."""
