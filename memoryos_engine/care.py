@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from memoryos_engine.checking import check_memories, check_unowned
@@ -14,9 +15,11 @@ from memoryos_engine.storage.survey import census
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from memoryos_engine.checks.draft import Embed
     from memoryos_engine.embedding.base import Embedder
     from memoryos_engine.records import Owner
     from memoryos_engine.settings import MemorySettings
+    from memoryos_engine.similarity import Vector
     from memoryos_engine.storage.opening import Storage
     from memoryos_engine.worker import Worker
 
@@ -59,16 +62,12 @@ class Care:
         """
         self.require_open()
         store, taken = self._storage.store, census(self._storage.store)
-
-        def embed(texts):  # type: ignore[no-untyped-def]
-            return unit_rows(self.embedder.embed(texts), rows=len(texts), dimension=self.embedder.dimension)
-
         with bar("checking", "memory", len(taken.rows), shown=progress) as step:
             found = check_memories(
                 store,
                 self._storage.residents,
                 taken,
-                embed=embed if repair else None,
+                embed=_embed_with(self.embedder) if repair else None,
                 mended=self._resumed.discard,
                 step=step,
             )
@@ -88,3 +87,10 @@ class Care:
             collection=self.settings.collection_name,
             directory=self._path,
         )
+
+
+def _embed_with(embedder: Embedder) -> Embed:
+    def embed(texts: Sequence[str]) -> Vector:
+        return unit_rows(embedder.embed(texts), rows=len(texts), dimension=embedder.dimension)
+
+    return embed

@@ -130,7 +130,7 @@ def draft_of(owner: Owner, rows: Iterable[RawRow], *, dimension: int) -> Draft:
         elif raw.row.kind == QUARANTINED:
             draft.aside[raw.id] = None
         else:
-            _take(draft, raw.row)
+            _take(draft, raw)
     return draft
 
 
@@ -153,29 +153,30 @@ def set_aside_row(raw: RawRow, dimension: int) -> Row:
     return Row(id=raw.id, kind=QUARANTINED, document=raw.document, data=data, vector=vector)
 
 
-def _take(draft: Draft, row: Row) -> None:
+def _take(draft: Draft, raw: RawRow) -> None:
+    row = raw.row
     try:
         if row.kind == PAGE:
-            draft.pages[row.id] = _with_text(decode_page(row))
+            draft.pages[row.id] = decode_page(row)
         elif row.kind == SEGMENT:
             draft.segments[row.id] = decode_segment(row)
         elif row.kind == KNOWLEDGE:
             draft.entries[row.id] = decode_knowledge(row)
-        elif row.kind == HEAD:
-            raise CorruptRecord("is a head that is not its owner's")
         else:
-            raise CorruptRecord(f"has the unknown kind {row.kind!r}" if row.kind else "has no kind")
+            draft.unreadable[row.id] = _unknown(row.kind)
     except CorruptRecord as error:
-        cause = type(error.__cause__).__name__ if error.__cause__ else ""
-        draft.unreadable[row.id] = f"is a {row.kind} that does not decode ({cause})" if cause else str(error)
-        return
-    draft.vectors[row.id] = np.zeros(0, dtype=np.float32) if row.vector is None else row.vector
+        draft.unreadable[row.id] = f"does not decode as {row.kind} ({type(error.__cause__).__name__})"
+    if row.id in draft.pages and not draft.pages[row.id].text.strip():
+        del draft.pages[row.id]
+        draft.unreadable[row.id] = "is a page without text"
+    if row.id not in draft.unreadable:
+        draft.vectors[row.id] = raw.vector
 
 
-def _with_text(page: DialoguePage) -> DialoguePage:
-    if not page.text.strip():
-        raise CorruptRecord("is a page without text")
-    return page
+def _unknown(kind: str) -> str:
+    if kind == HEAD:
+        return "is a head that is not its owner's"
+    return f"has the unknown kind {kind!r}" if kind else "has no kind"
 
 
 def _take_head(draft: Draft, row: Row) -> None:
