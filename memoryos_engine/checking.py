@@ -20,7 +20,7 @@ from memoryos_engine.records import Owner
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import QUARANTINED
 from memoryos_engine.storage.residency import ResidentSets
-from memoryos_engine.storage.survey import Census, RawRow, memories, rows_by_id, rows_of
+from memoryos_engine.storage.survey import Census, RawRow, is_whole, memories, rows_by_id, rows_of
 
 SET_ASIDE = "was set aside by an earlier repair; purging its owner deletes it"
 UNOWNED = "set it aside with all it holds"
@@ -98,9 +98,10 @@ def check_unowned(store: ChromaStore, taken: Census, *, repair: bool) -> list[Fi
     """Return the rows that lack an owner or half of one, set aside if they are to be repaired.
 
     Nobody is given the text of somebody else: such a row joins no memory. One that names a user who has one memory
-    here is set aside as that memory's, so that purging it deletes the row.
+    here is set aside as that memory's, so that purging it deletes the row. Called after the memories were mended: a
+    head that had lost its owner is written anew by then.
     """
-    rows = list(rows_by_id(store, taken.unowned))
+    rows = [row for row in rows_by_id(store, taken.unowned) if not is_whole(row.owner)]
     found = [_unowned(row) for row in rows]
     broken = [row for row, finding in zip(rows, found, strict=True) if finding.state is FindingState.BROKEN]
     if not repair or not broken:

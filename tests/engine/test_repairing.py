@@ -212,6 +212,16 @@ def test_half_an_owner_who_may_be_one_of_two_is_not_guessed(system):
     assert system.check() == [aside("page_1", Owner(user_id="tom", assistant_id=""))]
 
 
+def test_a_head_that_lost_its_owner_is_written_anew(system):
+    """It is nobody's row and missing at once, under one id."""
+    write(system, [row(PAGE)])
+    strip(system, head_id(OWNER), "user_id")
+
+    assert [finding.problem for finding in system.check()] == ["is missing, though its owner has records", "has no user_id"]
+    assert is_sound(system.check(repair=True))
+    assert (system.check(), system.users()) == ([], [OWNER])
+
+
 def test_an_owner_that_is_no_text_is_none(system):
     write(system, [row(PAGE)])
     collection(system).update(ids=["page_1"], metadatas=[{"user_id": 5}])
