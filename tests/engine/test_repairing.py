@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from memoryos_engine import CorruptRecord, EmbeddingError, Finding, FindingState
 from memoryos_engine.checks.draft import Draft
 from memoryos_engine.checks.findings import is_sound
 from memoryos_engine.checks.pointing import bad_vectors, embed_again
+from memoryos_engine.storage import chroma, survey
 from memoryos_engine.storage.codec import head_id
 
 from .damage import CASES, CUT, ENTRY, NEXT, OWNER, PAGE, PLACED, SEGMENT, VECTOR, collection, found, row, stored, write
@@ -217,7 +220,10 @@ def test_a_head_that_lost_its_owner_is_written_anew(system):
     write(system, [row(PAGE)])
     strip(system, head_id(OWNER), "user_id")
 
-    assert [finding.problem for finding in system.check()] == ["is missing, though its owner has records", "has no user_id"]
+    assert [finding.problem for finding in system.check()] == [
+        "is missing, though its owner has records",
+        "has no user_id",
+    ]
     assert is_sound(system.check(repair=True))
     assert (system.check(), system.users()) == ([], [OWNER])
 
@@ -295,6 +301,35 @@ def test_another_process_that_writes_meanwhile_is_not_overwritten(system, monkey
     system.check(repair=True)
 
     assert stored(system) == {"page_1": PAGE, "page_2": replace(NEXT)}
+
+
+def test_a_memory_that_somebody_has_open_is_not_changed_under_them(system):
+    """A repair waits for a plan that is being committed."""
+    memory = system.memory(TOM)
+    memory.add_memory("Hello")
+    write(system, [row(SEGMENT)])
+    with system.resident(OWNER) as resident, ThreadPoolExecutor(1) as others:
+        with resident.consolidating:
+            repair = others.submit(system.check, repair=True)
+            with pytest.raises(FutureTimeoutError):
+                repair.result(timeout=0.3)
+            assert "segment_1" in stored(system)
+        assert [finding.record_id for finding in repair.result(timeout=60)] == ["segment_1"]
+    assert "segment_1" not in stored(system)
+
+
+def test_a_store_is_read_in_pages_of_whole_users(system, monkeypatch):
+    """Nobody's records are taken for half of them, however little is read at a time."""
+    owners = [Owner(user_id=user, assistant_id=each) for user in ("ann", "tom") for each in ("assistant", "coach")]
+    for number, owner in enumerate(owners):
+        pages = [replace(NEXT, id=f"page_{number}_{place}", sequence=place) for place in range(5)]
+        write(system, [*map(row, pages), replace(row(SEGMENT), id=f"segment_{number}")], owner)
+    monkeypatch.setattr(chroma, "READ_PAGE", 4)
+    monkeypatch.setattr(survey, "READ_PAGE", 4)
+
+    assert [finding.record_id for finding in system.check(repair=True)] == [f"segment_{number}" for number in range(4)]
+    assert system.check() == []
+    assert system.stats().pages == 20
 
 
 def test_others_are_mended_whatever_is_wrong_with_one(system):
