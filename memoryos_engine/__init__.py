@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memoryos_engine.analysis.extractive import ExtractiveAnalyst
     from memoryos_engine.analysis.llm import LLMAnalyst
+    from memoryos_engine.checks.findings import Finding, FindingState
     from memoryos_engine.clock import ManualClock
     from memoryos_engine.embedding import Embedder, HashingEmbedder
     from memoryos_engine.errors import (
@@ -53,12 +54,14 @@ if TYPE_CHECKING:
     from memoryos_engine.reference import Memoryos
     from memoryos_engine.retrieved import Explanation, RetrievedMemory
     from memoryos_engine.settings import MemorySettings
+    from memoryos_engine.stats import StoreStats
     from memoryos_engine.status import MemoryStatus
     from memoryos_engine.system import MemoryOS
 
 _HOMES = {
     "analysis.extractive": ("ExtractiveAnalyst",),
     "analysis.llm": ("LLMAnalyst",),
+    "checks.findings": ("Finding", "FindingState"),
     "clock": ("ManualClock",),
     "embedding": ("Embedder", "HashingEmbedder"),
     "errors": (
@@ -85,6 +88,7 @@ _HOMES = {
     "reference": ("Memoryos",),
     "retrieved": ("Explanation", "RetrievedMemory"),
     "settings": ("MemorySettings",),
+    "stats": ("StoreStats",),
     "status": ("MemoryStatus",),
     "system": ("MemoryOS",),
 }
@@ -104,6 +108,8 @@ __all__ = [
     "EmbeddingError",
     "Explanation",
     "ExtractiveAnalyst",
+    "Finding",
+    "FindingState",
     "HashingEmbedder",
     "HeatWeights",
     "InvalidInput",
@@ -128,6 +134,7 @@ __all__ = [
     "Segment",
     "StoreError",
     "StoreLocked",
+    "StoreStats",
     "Tier",
     "TokenUsage",
     "UserMemory",

@@ -45,6 +45,7 @@ SessionOption = Annotated[str, typer.Option("--session", help="Conversation thre
 EmbedderOption = Annotated[
     str, typer.Option("--embedder", envvar="MEMORYOS_EMBEDDER", help="The embedder that the store was made with.")
 ]
+JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DEFAULT_PATH = Path("memoryos_data")
 DEFAULT_USER, DEFAULT_ASSISTANT, DEFAULT_SESSION, DEFAULT_EMBEDDER = "user", "assistant", "default", "hashing"
 
@@ -138,16 +139,32 @@ def users(path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_EM
 
 
 @app.command()
-def check(path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_EMBEDDER) -> None:
-    """List what is wrong in the store; status 1 if anything is."""
+def check(
+    path: PathOption = DEFAULT_PATH,
+    embedder: EmbedderOption = DEFAULT_EMBEDDER,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend it; no text of a page is lost.")] = False,
+    as_json: JSONOption = False,
+) -> None:
+    """List what is wrong in the store; status 1 if anything is and stays so."""
+    from memoryos_engine.care_view import show_findings
+    from memoryos_engine.checks.findings import is_sound
+
     with opened(path, embedder) as system:
-        findings = system.check()
-    for finding in findings:
-        console().print(
-            stored(f"{finding.owner.user_id}: {finding.record_id} {finding.problem}"), style="red", soft_wrap=True
-        )
-    console().print(f"{len(findings)} records break an invariant" if findings else "The store is sound.")
-    raise typer.Exit(1 if findings else 0)
+        found = system.check(repair=repair, progress=sys.stderr.isatty())
+    show_findings(found, screen=console(), as_json=as_json)
+    raise typer.Exit(0 if is_sound(found) else 1)
+
+
+@app.command()
+def stats(
+    path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_EMBEDDER, as_json: JSONOption = False
+) -> None:
+    """Count what the store holds, for all users together."""
+    from memoryos_engine.care_view import show_stats
+
+    with opened(path, embedder) as system:
+        figures = system.stats()
+    show_stats(figures, screen=console(), as_json=as_json)
 
 
 @app.command()

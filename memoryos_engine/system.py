@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.analysis.base import Analyst
 from memoryos_engine.background import Background
-from memoryos_engine.checking import Finding, findings
+from memoryos_engine.care import Care
 from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS:
+class MemoryOS(Care):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:
@@ -128,11 +128,6 @@ class MemoryOS:
         """Return every pair of user and assistant that has a memory, sorted."""
         self.require_open()
         return self._storage.store.owners()
-
-    def check(self) -> list[Finding]:
-        """Read the whole store and return what breaks an invariant; an empty list is a sound store."""
-        self.require_open()
-        return [finding for owner in self.users() for finding in findings(owner, self._storage.store)]
 
     def import_memory(self, file: str | Path) -> UserMemory:
         """Read a memory written by `export` into this store and return it.

@@ -129,6 +129,11 @@ class Worker:
             retry_in = max(0.0, self._due.get(owner, 0.0) - time.monotonic())
         return JobFailure(error=error, attempts=attempts, retry_in=retry_in)
 
+    def counts(self) -> tuple[int, int, int]:
+        """Return how many owners have a job that is due some time, is running, failed last."""
+        with self._changed:
+            return len(self._due), len(self._running), len(self._failures)
+
     def close(self) -> None:
         """Stop taking jobs and wait for the running ones; what is left stays due in the store."""
         with self._changed:

@@ -23,7 +23,7 @@ import numpy as np
 from memoryos_engine.errors import StoreError
 from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector
-from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
+from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, UNSEEN, Row, owner_metadata
 from memoryos_engine.storage.connection import Connection
 from memoryos_engine.storage.exclusion import EVERYBODY, Exclusion
 from memoryos_engine.storage.guard import Guard
@@ -98,6 +98,7 @@ class ChromaStore:
         next_sequence: int,
         forgotten: Sequence[str] = (),
         own: Head | None = None,
+        anew: bool = False,
     ) -> Head:
         """Write `rows` in one upsert together with the writer's head, then delete `forgotten`; return the head.
 
@@ -110,6 +111,7 @@ class ChromaStore:
             next_sequence: of the owner's next page.
             forgotten: ids of rows to delete.
             own: the head that this writer's last commit to the owner left; None if there is none any more.
+            anew: have others read everything again, because rows become what is no part of a memory.
 
         Raises:
             StoreError: nothing, or a prefix of several upserts, was written.
@@ -118,7 +120,7 @@ class ChromaStore:
         head = own or Head(writer=self.writer)
         with self._guard.translated("written"):
             for start in range(0, max(1, len(rows)), step):
-                head = self._next_head(head, next_sequence, deleted=bool(forgotten))
+                head = self._next_head(head, next_sequence, deleted=anew or bool(forgotten))
                 self._upsert(owner, rows[start : start + step], head)
             for start in range(0, len(forgotten), step):
                 self._delete(list(forgotten[start : start + step]), _owned(owner))
@@ -150,24 +152,18 @@ class ChromaStore:
             before = self.heads(owner)
             rows = list(self.rows(owner))
             if self.heads(owner) == before:
-                return before, [row for row in rows if row.kind != HEAD]
+                return before, [row for row in rows if row.kind not in UNSEEN]
 
     def since(self, owner: Owner, seen: Heads, news: Sequence[Head]) -> list[Row]:
         """Return the owner's rows that the writers of `news` wrote after what was seen of them."""
         conditions = [commits_between(head.writer, seen[head.writer].count) for head in news]
         either = conditions[0] if len(conditions) == 1 else {"$or": conditions}
-        return [row for row in self.rows(owner, either) if row.kind != HEAD]
+        return [row for row in self.rows(owner, either) if row.kind not in UNSEEN]
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
-        offset = 0
-        while True:
-            with self._guard.translated("read"):
-                found = self._get(where=_owned(owner, *conditions), limit=READ_PAGE, offset=offset, include=_BODY)
+        for found in self.scan(_BODY, where=_owned(owner, *conditions)):
             yield from _rows(found)
-            if len(found["ids"]) < READ_PAGE:
-                return
-            offset += READ_PAGE
 
     def fetch(self, owner: Owner, ids: Sequence[str]) -> list[Row]:
         """Return those of the owner's rows that have these ids."""
@@ -202,14 +198,30 @@ class ChromaStore:
     def owners(self) -> list[Owner]:
         """Return everyone who has a memory here, in the order of their ids."""
         found: set[Owner] = set()
+        for page in self.scan(["metadatas"], where={"kind": HEAD}):
+            found |= {Owner(**{key: str(meta[key]) for key in OWNER_KEYS}) for meta in page["metadatas"] or []}
+        return sorted(found, key=lambda owner: (owner.user_id, owner.assistant_id))
+
+    def scan(self, include: Include, **query: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield rows as they lie in Chroma, READ_PAGE at a time, for who looks after the store and not one memory.
+
+        Args:
+            include: the columns wanted besides the ids.
+            query: `where` or `ids` as Chroma has them; every row of every owner without.
+        """
         offset = 0
         while True:
             with self._guard.translated("read"):
-                page = self._get(where={"kind": HEAD}, limit=READ_PAGE, offset=offset, include=["metadatas"])
-            found |= {Owner(**{key: str(meta[key]) for key in OWNER_KEYS}) for meta in page["metadatas"] or []}
-            if len(page["ids"]) < READ_PAGE:
-                return sorted(found, key=lambda owner: (owner.user_id, owner.assistant_id))
+                found: Any = self._get(limit=READ_PAGE, offset=offset, include=include, **query)
+            yield found
+            if len(found["ids"]) < READ_PAGE:
+                return
             offset += READ_PAGE
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return self._dimension
 
     def purge(self, owner: Owner) -> None:
         """Delete every row of the owner, the heads last."""

@@ -23,6 +23,10 @@ from memoryos_engine.similarity import Vector
 T = TypeVar("T")
 
 PAGE, SEGMENT, KNOWLEDGE, HEAD = "page", "segment", "knowledge", "head"
+QUARANTINED = "quarantined"
+"""A record that did not decode and was set aside by `check(repair=True)`, kept whole; no part of any memory."""
+UNSEEN = (HEAD, QUARANTINED)
+"""Kinds that hold nothing a user remembers."""
 OWNER_KEYS = ("user_id", "assistant_id")
 
 

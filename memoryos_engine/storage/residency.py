@@ -19,6 +19,7 @@ from memoryos_engine.storage.resident import ResidentSet
 
 @dataclass(slots=True)
 class _Slot:
+    owner: Owner
     loading: threading.Lock = field(default_factory=threading.Lock)
     resident: ResidentSet | None = None
     pins: int = 0
@@ -59,6 +60,31 @@ class ResidentSets:
         finally:
             self._unpin(slot)
 
+    @contextmanager
+    def alone(self, owner: Owner) -> Iterator[ResidentSet | None]:
+        """Keep everyone else of this process from changing the owner's rows, readable or not.
+
+        Gives the set that is in memory, for who changes rows in the store itself and has it loaded again;
+        None if there is none, and then none is loaded meanwhile.
+        """
+        slot = self._pin(owner)
+        try:
+            with slot.loading:
+                resident = slot.resident
+                if resident is None:
+                    with self._store.exclusion.writing(owner):
+                        yield None
+                    return
+            with resident.consolidating, resident.still:
+                yield resident
+        finally:
+            self._unpin(slot)
+
+    @property
+    def budget(self) -> int:
+        """Bytes all sets may take together."""
+        return self._budget
+
     @property
     def nbytes(self) -> int:
         """About how much memory all sets take, in bytes."""
@@ -69,11 +95,11 @@ class ResidentSets:
     def owners(self) -> list[Owner]:
         """Owners in memory, least recently used first."""
         with self._lock:
-            return list(self._slots)
+            return [owner for owner, slot in self._slots.items() if slot.resident]
 
     def _pin(self, owner: Owner) -> _Slot:
         with self._lock:
-            slot = self._slots.setdefault(owner, _Slot())
+            slot = self._slots.setdefault(owner, _Slot(owner))
             self._slots.move_to_end(owner)
             slot.pins += 1
             return slot
@@ -89,6 +115,8 @@ class ResidentSets:
         with self._lock:
             slot.pins -= 1
             self._weigh(slot)
+            if slot.resident is None and not slot.pins:
+                self._slots.pop(slot.owner, None)
             while len(self._slots) > 1 and self._bytes > self._budget:
                 idle = next((owner for owner, other in self._slots.items() if not other.pins), None)
                 if idle is None:

@@ -21,8 +21,8 @@ from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
-    HEAD,
     PAGE,
+    UNSEEN,
     Row,
     decode_page,
 )
@@ -81,6 +81,11 @@ class ResidentSet:
             StoreError: what others wrote cannot be read, or one of them does not end its change.
         """
         return self._writer.alone()
+
+    @property
+    def still(self) -> AbstractContextManager[None]:
+        """Held as `writing`, with the records left as they are: for who looks after rows that may not load."""
+        return self._writer.alone(begun=True)
 
     def lease(self, *, wait: bool) -> AbstractContextManager[bool]:
         """Be the only process that consolidates for the owner, as far as that can be told; give whether this one is."""
@@ -144,8 +149,8 @@ class ResidentSet:
             self.epoch += 1
 
     def all_rows(self) -> list[Row]:
-        """Read every row of the owner from the store but the head."""
-        return [row for row in self._store.rows(self.owner) if row.kind != HEAD]
+        """Read every row of the owner from the store but the head and what was set aside."""
+        return [row for row in self._store.rows(self.owner) if row.kind not in UNSEEN]
 
     def adopt(self, rows: Sequence[Row]) -> None:
         """Write rows as they are, vectors included, and load them.
@@ -193,6 +198,11 @@ class ResidentSet:
             news.apply()
             self.epoch += news.rewrites
         return True
+
+    def outdate(self) -> None:
+        """Have the records read again at the next use: somebody writes rows beside this set."""
+        with self.still:
+            self._stale = True
 
     def clear(self) -> None:
         """Delete everything of the owner, in store and memory."""

@@ -145,10 +145,15 @@ def test_the_middle_is_pure(name):
 def test_only_the_storage_and_those_who_open_it_import_chroma(name):
     """One place speaks to Chroma."""
     speaks = any(module.split(".")[0] == "chromadb" for module in all_imports(name))
-    may = name.startswith("memoryos_engine.storage.") or name in (
-        "memoryos_engine.system",
-        "memoryos_engine.embedding.chroma_function",
-    ) or name.startswith("memoryos_engine.evaluation.")
+    may = (
+        name.startswith("memoryos_engine.storage.")
+        or name
+        in (
+            "memoryos_engine.system",
+            "memoryos_engine.embedding.chroma_function",
+        )
+        or name.startswith("memoryos_engine.evaluation.")
+    )
 
     assert may or not speaks
 

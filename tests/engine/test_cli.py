@@ -128,7 +128,7 @@ def test_the_check_fails_when_something_is_wrong(store: Path, monkeypatch: pytes
     filled(store)
     owner = Owner(user_id="user", assistant_id="assistant")
     finding = Finding(owner=owner, record_id="page_1", problem="is a segment without pages")
-    monkeypatch.setattr(MemoryOS, "check", lambda _: [finding])
+    monkeypatch.setattr(MemoryOS, "check", lambda _, **options: [finding])
     output = run("check", status=1).output
     assert output == "user: page_1 is a segment without pages\n1 records break an invariant\n"
 

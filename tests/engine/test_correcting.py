@@ -900,7 +900,12 @@ def test_checking_names_an_entry_that_a_missing_page_corrected(memory):
     memory.system._storage.store.commit(TOM, [row], next_sequence=5)
 
     assert memory.system.check() == [
-        Finding(owner=TOM, record_id=entry.id, problem="was corrected by a page that does not exist")
+        Finding(
+            owner=TOM,
+            record_id=entry.id,
+            problem="was corrected by a page that does not exist",
+            repair="leave the page out; it stays corrected",
+        )
     ]
 
 
