@@ -10,18 +10,26 @@ from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
+    AUDIT,
     HEAD,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
+    AuditRecord,
     Row,
+    decode_audit,
     decode_knowledge,
     decode_page,
     decode_segment,
 )
 
-Decoded = DialoguePage | Segment | KnowledgeEntry
-_DECODE: dict[str, Callable[[Row], Decoded]] = {PAGE: decode_page, SEGMENT: decode_segment, KNOWLEDGE: decode_knowledge}
+Decoded = DialoguePage | Segment | KnowledgeEntry | AuditRecord
+_DECODE: dict[str, Callable[[Row], Decoded]] = {
+    PAGE: decode_page,
+    SEGMENT: decode_segment,
+    KNOWLEDGE: decode_knowledge,
+    AUDIT: decode_audit,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

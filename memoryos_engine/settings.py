@@ -62,6 +62,9 @@ class MemorySettings:
     """What happens to a segment that leaves: kept for deep search, or deleted with its pages."""
     assistant_profile: str = ""
     """The assistant's fixed role (paper §3.2), given by the developer, part of every context."""
+    audit: bool = True
+    """Whether changes to knowledge entries are kept for `memory.audit()`: one row of ids, in the store only, for each
+    change of state that changes any."""
     collection_name: str = "memoryos"
     resident_bytes: int = 512 * 1024 * 1024
     """Memory that resident users may take together; the least recently used leave first."""
@@ -86,6 +89,7 @@ class MemorySettings:
         _require_number("model_prompt_tokens", self.model_prompt_tokens, 1000, float("inf"))
         _require_number("model_delay", self.model_delay, 0.0, 86_400.0)
         _require_weights(self.heat_weights)
+        _require_flag("audit", self.audit)
         _require_choice("retrieval", self.retrieval, get_args(RetrievalMode))
         _require_choice("eviction", self.eviction, get_args(EvictionPolicy))
         require_text("assistant_profile", self.assistant_profile)
@@ -129,6 +133,11 @@ def _require_number(name: str, value: object, low: float, high: float) -> None:
         raise InvalidInput(name, f"is a {type(value).__name__}, not a number", fix)
     if not low <= value <= high:
         raise InvalidInput(name, f"is {value}", fix)
+
+
+def _require_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidInput(name, f"is a {type(value).__name__}", "Pass True or False.")
 
 
 def _require_weights(weights: object) -> None:

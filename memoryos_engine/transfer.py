@@ -21,14 +21,17 @@ from memoryos_engine.progress import bar_over
 from memoryos_engine.settings import require_id
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.codec import (
+    AUDIT,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
     Row,
+    decode_audit,
     decode_knowledge,
     decode_page,
     decode_segment,
     owner_metadata,
+    scattered,
 )
 
 if TYPE_CHECKING:
@@ -99,9 +102,11 @@ def decoded(rows: Iterable[Row]) -> Changes:
     Raises:
         CorruptRecord: one of them does not decode.
     """
-    by_kind: dict[str, list[Row]] = {PAGE: [], SEGMENT: [], KNOWLEDGE: []}
+    by_kind: dict[str, list[Row]] = {PAGE: [], SEGMENT: [], KNOWLEDGE: [], AUDIT: []}
     for row in rows:
         by_kind[row.kind].append(row)
+    for row in by_kind[AUDIT]:  # it changes nothing, but must decode
+        decode_audit(row)
     return Changes(
         pages=tuple(map(decode_page, by_kind[PAGE])),
         segments=tuple(map(decode_segment, by_kind[SEGMENT])),
@@ -172,10 +177,11 @@ def _row(record: Mapping[str, Any]) -> Row:
 
 
 def _embedded(system: MemoryOS, rows: Sequence[Row]) -> dict[str, Vector]:
-    found: dict[str, Vector] = {}
-    for batch in _batches(rows):
+    dimension = system.embedder.dimension
+    found = {row.id: scattered(row.id, dimension) for row in rows if row.kind == AUDIT}
+    for batch in _batches([row for row in rows if row.kind != AUDIT]):
         texts = [_text(row) for row in batch]
-        vectors = unit_rows(system.embedder.embed(texts), rows=len(texts), dimension=system.embedder.dimension)
+        vectors = unit_rows(system.embedder.embed(texts), rows=len(texts), dimension=dimension)
         found |= {row.id: vector for row, vector in zip(batch, vectors, strict=True)}
     return found
 

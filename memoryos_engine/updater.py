@@ -9,9 +9,11 @@ again, in this process or after a crash.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from memoryos_engine.analysis.base import Analyst
 from memoryos_engine.analysis.checked import checked_summary
+from memoryos_engine.changes import Changes
 from memoryos_engine.clock import Clock
 from memoryos_engine.consolidation import Consolidation
 from memoryos_engine.embedding.base import Embedder
@@ -35,6 +37,7 @@ class Updater:
     def __init__(self, *, analyst: Analyst, embedder: Embedder, settings: MemorySettings, clock: Clock) -> None:
         self._analyst = analyst
         self._settings = settings
+        self._clock = clock
         self._planner = Planner(embedder=embedder, settings=settings, clock=clock)
         self._consolidation = Consolidation(analyst, self._planner)
         self._promotion = Promotion(analyst, self._planner)
@@ -166,9 +169,9 @@ class Updater:
             resident.refresh()
             records = resident.records
             if record_id in records.knowledge:
-                resident.commit(entry_forgotten(records, record_id))
+                self._forgot(resident, entry_forgotten(records, record_id))
             elif record_id in records.pages:
-                resident.commit(pages_forgotten(records, [records.pages[record_id]], self._summary))
+                self._forgot(resident, pages_forgotten(records, [records.pages[record_id]], self._summary))
             else:
                 raise NotFound(record_id)
 
@@ -179,8 +182,11 @@ class Updater:
             pages = resident.records.pages
             gone = [pages[key] for key in page_ids if key in pages]
             if gone:
-                resident.commit(pages_forgotten(resident.records, gone, self._summary))
+                self._forgot(resident, pages_forgotten(resident.records, gone, self._summary))
             return len(gone)
+
+    def _forgot(self, resident: ResidentSet, changes: Changes) -> None:
+        resident.commit(replace(changes, audited_at=self._clock() if self._settings.audit else None))
 
     def _summary(self, pages: Sequence[DialoguePage]) -> str:
         try:

@@ -24,7 +24,7 @@ import numpy as np
 from memoryos_engine.errors import ClosedError, MemoryOSError, StoreError
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.similarity import Vector, unit
-from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
+from memoryos_engine.storage.codec import AUDIT, HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -114,13 +114,13 @@ class ChromaStore:
         return Head(**json.loads(str(metadatas[0]["data"])))
 
     def load(self, owner: Owner) -> tuple[Head, list[Row]]:
-        """Return the head and every other row of the owner.
+        """Return the head and every other row of the owner but those of the audit log, which grows with the years.
 
         Repeats until no commit fell between the first row and the last.
         """
         while True:
             before = self.head(owner)
-            rows = list(self.rows(owner))
+            rows = list(self.rows(owner, {"kind": {"$ne": AUDIT}}))
             if self.head(owner) == before:
                 return before, [row for row in rows if row.kind != HEAD]
 

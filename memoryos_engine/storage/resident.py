@@ -11,13 +11,16 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from memoryos_engine.audit import AuditEvent
 from memoryos_engine.changes import Changes
 from memoryos_engine.errors import CorruptRecord, InvalidInput
 from memoryos_engine.page_index import COARSER, Precision
 from memoryos_engine.records import DialoguePage, Owner, Segment
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.audit_log import read_audit, told
 from memoryos_engine.storage.chroma import ChromaStore, Head
 from memoryos_engine.storage.codec import (
+    AUDIT,
     HEAD,
     KNOWLEDGE,
     PAGE,
@@ -100,7 +103,9 @@ class ResidentSet:
             forgotten = self.vectors(key for key in changes.forgotten if key in self.records.pages)
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
-            rows = self._encoded(changes, vectors)
+            entries, sequence = self.records.knowledge, self._next_sequence(changes)
+            rows = told(self.owner, entries, changes, sequence=sequence, dimension=self._dimension)
+            rows += self._encoded(changes, vectors)
             stale, self._stale = self._stale, True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
             with self.reading:
@@ -133,6 +138,10 @@ class ResidentSet:
         """Read every row of the owner from the store but the head."""
         return [row for row in self._store.rows(self.owner) if row.kind != HEAD]
 
+    def audit(self) -> list[AuditEvent]:
+        """Read what happened to knowledge entries from the store, oldest first."""
+        return read_audit(self._store, self.owner)
+
     def adopt(self, rows: Sequence[Row]) -> None:
         """Write rows as they are, vectors included, and load them.
 
@@ -140,7 +149,8 @@ class ResidentSet:
             InvalidInput: an id is somebody's already; nothing was written.
         """
         with self.writing:
-            if self._store.taken([row.id for row in rows]):
+            own = {row.id for row in self._store.fetch(self.owner, [row.id for row in rows if row.kind == AUDIT])}
+            if self._store.taken([row.id for row in rows if row.id not in own]):
                 raise InvalidInput("file", "holds ids of records that are somebody else's here", "Export it again.")
             newest = max((decode_page(row).sequence for row in rows if row.kind == PAGE), default=-1)
             self._store.commit(self.owner, rows, next_sequence=newest + 1)
