@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memoryos_engine.analysis.extractive import ExtractiveAnalyst
     from memoryos_engine.analysis.llm import LLMAnalyst
+    from memoryos_engine.audit import AuditChange, AuditEvent
     from memoryos_engine.clock import ManualClock
     from memoryos_engine.embedding import Embedder, HashingEmbedder
     from memoryos_engine.errors import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         EmbedderMismatch,
         EmbeddingError,
         InvalidInput,
+        LimitReached,
         MemoryOSError,
         ModelError,
         NotFound,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreLocked,
     )
+    from memoryos_engine.events import EventName, MemoryEvent
     from memoryos_engine.heat import HeatWeights
     from memoryos_engine.llm import (
         ChatMessage,
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "analysis.extractive": ("ExtractiveAnalyst",),
     "analysis.llm": ("LLMAnalyst",),
+    "audit": ("AuditChange", "AuditEvent"),
     "clock": ("ManualClock",),
     "embedding": ("Embedder", "HashingEmbedder"),
     "errors": (
@@ -70,6 +74,7 @@ _HOMES = {
         "EmbedderMismatch",
         "EmbeddingError",
         "InvalidInput",
+        "LimitReached",
         "MemoryOSError",
         "ModelError",
         "NotFound",
@@ -77,6 +82,7 @@ _HOMES = {
         "StoreError",
         "StoreLocked",
     ),
+    "events": ("EventName", "MemoryEvent"),
     "heat": ("HeatWeights",),
     "llm": ("ChatMessage", "ChatModel", "OpenAIChatModel", "OutputSchema", "ScriptedChatModel", "TokenUsage"),
     "memory": ("UserMemory",),
@@ -91,6 +97,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AuditChange",
+    "AuditEvent",
     "CallerError",
     "ChatMessage",
     "ChatModel",
@@ -102,6 +110,7 @@ __all__ = [
     "Embedder",
     "EmbedderMismatch",
     "EmbeddingError",
+    "EventName",
     "Explanation",
     "ExtractiveAnalyst",
     "HashingEmbedder",
@@ -110,7 +119,9 @@ __all__ = [
     "KnowledgeEntry",
     "KnowledgeKind",
     "LLMAnalyst",
+    "LimitReached",
     "ManualClock",
+    "MemoryEvent",
     "MemoryOS",
     "MemoryOSError",
     "MemorySettings",

@@ -26,6 +26,7 @@ _COUNTS = (
     "knowledge_top_k",
     "resident_bytes",
     "max_turn_bytes",
+    "max_pending_jobs",
     "workers",
     "model_prompt_tokens",
 )
@@ -67,9 +68,18 @@ class MemorySettings:
     change of state that changes any."""
     collection_name: str = "memoryos"
     resident_bytes: int = 512 * 1024 * 1024
-    """Memory that resident users may take together; the least recently used leave first."""
+    """Bytes of memory that resident users may take together; the least recently used leave first and are read again
+    when they are used. For one user alone above it vectors get coarser, then Chroma searches: slower, not wrong."""
     max_turn_bytes: int = 1024 * 1024
-    """UTF-8 bytes of one page, both sides together."""
+    """UTF-8 bytes of one page, both sides together; a longer one is refused with InvalidInput."""
+    max_pages: int | None = None
+    """Pages a user may have with one assistant; any number if None. A page beyond it is refused with LimitReached,
+    before a model is asked for an answer; a history stops there and says how many of its turns were stored; an exported
+    memory that has more is refused whole."""
+    max_pending_jobs: int = 10_000
+    """Users whose background work may wait in memory. Beyond it the job that is due last is dropped, not the work: what
+    is due is derived from the store and taken up when that user's memory is used next, in this process or another.
+    As many users' visits may wait; beyond it those that have waited longest are not counted."""
     workers: int = 2
     """Threads that consolidate and promote in the background."""
     consolidation_delay: float = 1.0
@@ -83,6 +93,8 @@ class MemorySettings:
     def __post_init__(self) -> None:
         for name in _COUNTS:
             require_count(name, getattr(self, name))
+        if self.max_pages is not None:
+            require_count("max_pages", self.max_pages)
         _require_number("similarity_threshold", self.similarity_threshold, -1.0, 2.0)
         _require_number("heat_threshold", self.heat_threshold, 0.0, float("inf"))
         _require_number("consolidation_delay", self.consolidation_delay, 0.0, 3600.0)

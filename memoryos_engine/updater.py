@@ -25,6 +25,7 @@ from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment, Tier
 from memoryos_engine.settings import MemorySettings
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.telemetry import Traced
 from memoryos_engine.visits import Visits
 
 BACKLOG_BATCHES = 8
@@ -165,24 +166,27 @@ class Updater:
         Raises:
             NotFound: the owner has no such record.
         """
-        with resident.consolidating, resident.writing:
+        with Traced("memoryos.forget", resident.owner) as span, resident.consolidating, resident.writing:
             resident.refresh()
             records = resident.records
             if record_id in records.knowledge:
                 self._forgot(resident, entry_forgotten(records, record_id))
+                span.told(pages=0)
             elif record_id in records.pages:
                 self._forgot(resident, pages_forgotten(records, [records.pages[record_id]], self._summary))
+                span.told(pages=1)
             else:
                 raise NotFound(record_id)
 
     def forget_pages(self, resident: ResidentSet, page_ids: Iterable[str]) -> int:
         """Delete pages in one change, as `forget` does each; return how many of them there were."""
-        with resident.consolidating, resident.writing:
+        with Traced("memoryos.forget", resident.owner) as span, resident.consolidating, resident.writing:
             resident.refresh()
             pages = resident.records.pages
             gone = [pages[key] for key in page_ids if key in pages]
             if gone:
                 self._forgot(resident, pages_forgotten(resident.records, gone, self._summary))
+            span.told(pages=len(gone))
             return len(gone)
 
     def _forgot(self, resident: ResidentSet, changes: Changes) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from memoryos_engine.audit import AuditEvent, Entries, audited
+from memoryos_engine.audit import AuditEvent, audited
 from memoryos_engine.changes import Changes
 from memoryos_engine.records import Owner
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import AUDIT, Row, decode_audit, encode_audit
+from memoryos_engine.storage.user_records import UserRecords
 
 
-def told(owner: Owner, before: Entries, changes: Changes, *, sequence: int, dimension: int) -> list[Row]:
-    """Return the row that tells of what `changes` do to the entries known `before`; none if they do nothing to them.
+def told(owner: Owner, before: UserRecords, changes: Changes, dimension: int) -> list[Row]:
+    """Return the row that tells of what `changes` do to the entries among the owner's records; none if nothing.
 
     It is written first: what is redone of a half is told again, and nothing is left out.
     """
-    events = audited(before, changes)
-    return [encode_audit(owner, events, sequence=sequence, dimension=dimension)] if events else []
+    events = audited(before.knowledge, changes)
+    return [encode_audit(owner, events, sequence=before.next_sequence, dimension=dimension)] if events else []
 
 
 def read_audit(store: ChromaStore, owner: Owner) -> list[AuditEvent]:

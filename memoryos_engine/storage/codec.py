@@ -47,7 +47,7 @@ class AuditRecord:
 
     at: datetime
     sequence: int
-    """Of the owner's next page by then."""
+    """Of the owner's next page before it."""
     events: tuple[AuditEvent, ...]
 
 

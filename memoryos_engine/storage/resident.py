@@ -14,6 +14,7 @@ from dataclasses import replace
 from memoryos_engine.audit import AuditEvent
 from memoryos_engine.changes import Changes
 from memoryos_engine.errors import CorruptRecord, InvalidInput
+from memoryos_engine.events import note_seen, seen
 from memoryos_engine.page_index import COARSER, Precision
 from memoryos_engine.records import DialoguePage, Owner, Segment
 from memoryos_engine.similarity import Vector
@@ -103,14 +104,14 @@ class ResidentSet:
             forgotten = self.vectors(key for key in changes.forgotten if key in self.records.pages)
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
-            entries, sequence = self.records.knowledge, self._next_sequence(changes)
-            rows = told(self.owner, entries, changes, sequence=sequence, dimension=self._dimension)
-            rows += self._encoded(changes, vectors)
+            rows = told(self.owner, self.records, changes, self._dimension) + self._encoded(changes, vectors)
+            events = seen(self.records.pages, self.records.segments, self.records.knowledge, changes)
             stale, self._stale = self._stale, True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
             with self.reading:
                 self._apply(changes, vectors, forgotten)
             self._stale = stale
+            note_seen(self.owner, events)
 
     def move(self, pages: Sequence[DialoguePage]) -> None:
         """Write pages that belong to another session now, then derive what depends on sessions anew.
