@@ -8,10 +8,14 @@ from collections import OrderedDict
 from memoryos_engine.records import Owner
 
 
+MOST = 10_000
+"""Owners that are known; to take one for new again costs a look at what waits for them."""
+
+
 class RecentOwners:
     """A bounded set of owners. The one not asked about for longest leaves first, and is new again. Thread-safe."""
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int = MOST) -> None:
         self._most = most
         self._known: OrderedDict[Owner, None] = OrderedDict()
         self._lock = threading.Lock()

@@ -95,7 +95,7 @@ class MemoryOS(OwnerWork):
         self._storage = self._open(path, client)
         self._path = self._storage.key[0] if client is None else None  # whatever the process's directory is later
         self._plain = clock is system_clock and _is_plain(self.llm, self.embedder, analyst)
-        self._resumed = RecentOwners(most=self.settings.max_pending_jobs)
+        self._resumed = RecentOwners()
         self._worker = self._new_worker()
         self._visits = WaitingVisits(most=self.settings.max_pending_jobs)
         self._background = Background(

@@ -125,7 +125,19 @@ def test_the_engine_knows_no_framework_and_no_integration(name):
     assert tops.intersection(FRAMEWORKS | {"memoryos_integrations"}) == set()
 
 
-PURE = ("heat", "audit", "similarity", "records", "retrieved", "context", "plan", "ranking", "mid_term", "long_term", "changes")
+PURE = (
+    "heat",
+    "audit",
+    "similarity",
+    "records",
+    "retrieved",
+    "context",
+    "plan",
+    "ranking",
+    "mid_term",
+    "long_term",
+    "changes",
+)
 OUTSIDE = (
     "memoryos_engine.storage",
     "memoryos_engine.llm",
