@@ -7,7 +7,6 @@ from collections import OrderedDict
 
 from memoryos_engine.records import Owner
 
-
 MOST = 10_000
 """Owners that are known; to take one for new again costs a look at what waits for them."""
 

@@ -16,7 +16,6 @@ from memoryos_engine.records import Owner
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.resident import ResidentSet
 
-
 SET_BYTES = 5000
 """What a set takes before it holds any record: users without a page must not go uncounted."""
 
