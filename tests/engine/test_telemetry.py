@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -411,7 +411,7 @@ def test_a_listener_is_a_function(tmp_path):
 
 # -- nobody's words -------------------------------------------------------------------------
 
-NAMES = set(["add", "retrieve", "respond", "consolidate", "promote", "forget", "purge", "export", "import", "flush"])
+NAMES = {"add", "retrieve", "respond", "consolidate", "promote", "forget", "purge", "export", "import", "flush"}
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=8, max_size=8).map(lambda word: "zq" + word)
 FIELDS = (
     "user",
@@ -470,7 +470,9 @@ class Records(logging.Handler):
         self.texts.append(f"{record.getMessage()} {record.exc_info} {record.exc_text}")
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(values=st.lists(WORDS, min_size=len(FIELDS), max_size=len(FIELDS), unique=True))
 def test_no_span_event_or_log_record_holds_a_word_of_anybody(exporter, tmp_path_factory, values):
     """Design invariant 2, for what leaves the store: whatever is said, and whatever fails with it."""
