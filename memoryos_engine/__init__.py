@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memoryos_engine.analysis.extractive import ExtractiveAnalyst
     from memoryos_engine.analysis.llm import LLMAnalyst
+    from memoryos_engine.audit import AuditChange, AuditEvent
     from memoryos_engine.checks.findings import Finding, FindingState
     from memoryos_engine.clock import ManualClock
     from memoryos_engine.embedding import Embedder, HashingEmbedder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         EmbedderMismatch,
         EmbeddingError,
         InvalidInput,
+        LimitReached,
         MemoryOSError,
         ModelError,
         NotFound,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreLocked,
     )
+    from memoryos_engine.events import EventName, MemoryEvent
     from memoryos_engine.heat import HeatWeights
     from memoryos_engine.llm import (
         ChatMessage,
@@ -62,6 +65,7 @@ _HOMES = {
     "analysis.extractive": ("ExtractiveAnalyst",),
     "analysis.llm": ("LLMAnalyst",),
     "checks.findings": ("Finding", "FindingState"),
+    "audit": ("AuditChange", "AuditEvent"),
     "clock": ("ManualClock",),
     "embedding": ("Embedder", "HashingEmbedder"),
     "errors": (
@@ -73,6 +77,7 @@ _HOMES = {
         "EmbedderMismatch",
         "EmbeddingError",
         "InvalidInput",
+        "LimitReached",
         "MemoryOSError",
         "ModelError",
         "NotFound",
@@ -80,6 +85,7 @@ _HOMES = {
         "StoreError",
         "StoreLocked",
     ),
+    "events": ("EventName", "MemoryEvent"),
     "heat": ("HeatWeights",),
     "llm": ("ChatMessage", "ChatModel", "OpenAIChatModel", "OutputSchema", "ScriptedChatModel", "TokenUsage"),
     "memory": ("UserMemory",),
@@ -95,6 +101,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AuditChange",
+    "AuditEvent",
     "CallerError",
     "ChatMessage",
     "ChatModel",
@@ -106,6 +114,7 @@ __all__ = [
     "Embedder",
     "EmbedderMismatch",
     "EmbeddingError",
+    "EventName",
     "Explanation",
     "ExtractiveAnalyst",
     "Finding",
@@ -116,7 +125,9 @@ __all__ = [
     "KnowledgeEntry",
     "KnowledgeKind",
     "LLMAnalyst",
+    "LimitReached",
     "ManualClock",
+    "MemoryEvent",
     "MemoryOS",
     "MemoryOSError",
     "MemorySettings",

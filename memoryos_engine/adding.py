@@ -12,9 +12,11 @@ from memoryos_engine.conversing import turn_content
 from memoryos_engine.embedding.base import unit_rows
 from memoryos_engine.errors import InvalidInput, NotFound
 from memoryos_engine.intake import Content, answered, arrived
+from memoryos_engine.limits import require_room
 from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.settings import require_text
 from memoryos_engine.similarity import Vector
+from memoryos_engine.telemetry import Traced, utf8_bytes
 
 if TYPE_CHECKING:
     from memoryos_engine.memory import UserMemory
@@ -27,11 +29,20 @@ def add_contents(system: MemoryOS, owner: Owner, contents: list[Content]) -> lis
     """Store checked contents in order, in one change, and return their pages.
 
     Raises:
-        EmbeddingError, StoreError: nothing was stored.
+        LimitReached, EmbeddingError, StoreError: nothing was stored.
     """
+    with Traced("memoryos.add", owner) as span:
+        span.told(pages=len(contents))
+        if span.wanted:
+            span.told(bytes=utf8_bytes(*(one.text for one in contents)))
+        return _added(system, owner, contents)
+
+
+def _added(system: MemoryOS, owner: Owner, contents: list[Content]) -> list[DialoguePage]:
     vectors = _vectors(system, [one.text for one in contents])
     with system.resident(owner) as resident:
         with resident.writing:
+            require_room(resident, system.settings, len(contents))
             pages = arrived(contents, owner, resident.records.next_sequence, resident.records.recent)
             _commit(resident, pages, vectors)
         waiting = len(system.updater.waiting(resident))
@@ -56,6 +67,13 @@ def answer_content(memory: UserMemory, system: MemoryOS, agent_response: object,
 
 def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | None) -> DialoguePage:
     """Give the session's last page its answer, or that of this id; see `UserMemory.add_response`."""
+    with Traced("memoryos.add", owner) as span:
+        if span.wanted:
+            span.told(pages=1, bytes=utf8_bytes(answer.text))
+        return _answer_added(system, owner, answer, page_id)
+
+
+def _answer_added(system: MemoryOS, owner: Owner, answer: Content, page_id: str | None) -> DialoguePage:
     with system.resident(owner) as resident:
         if page_id is not None:
             answer = replace(answer, session_id=_named(resident, page_id).session_id)
@@ -71,7 +89,7 @@ def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | N
                         resident.outdate_plans()  # one may be about to write the page over with what it was before
                     return whole
                 _named(resident, page.id)  # if it was deleted, so is its answer
-    return add_contents(system, owner, [answer])[0]
+    return _added(system, owner, [answer])[0]
 
 
 def _named(resident: ResidentSet, page_id: str) -> DialoguePage:

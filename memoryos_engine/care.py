@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from memoryos_engine.checks.draft import Embed
     from memoryos_engine.embedding.base import Embedder
-    from memoryos_engine.records import Owner
+    from memoryos_engine.recent_owners import RecentOwners
     from memoryos_engine.settings import MemorySettings
     from memoryos_engine.similarity import Vector
     from memoryos_engine.storage.opening import Storage
@@ -32,7 +32,7 @@ class _System(Protocol):
     _storage: Storage
     _path: Path | None
     _worker: Worker
-    _resumed: set[Owner]
+    _resumed: RecentOwners
 
     def require_open(self) -> None: ...
 

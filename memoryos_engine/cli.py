@@ -126,6 +126,23 @@ def show(
 
 
 @app.command()
+def audit(
+    user: UserOption = DEFAULT_USER,
+    assistant: AssistantOption = DEFAULT_ASSISTANT,
+    path: PathOption = DEFAULT_PATH,
+    embedder: EmbedderOption = DEFAULT_EMBEDDER,
+    since: Annotated[str | None, typer.Option("--since", help="Only from then on, ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only before then, ISO 8601.")] = None,
+) -> None:
+    """List what happened to facts, profile and traits, without their text."""
+    from memoryos_engine.audit_view import audit_table
+
+    with opened(path, embedder) as system:
+        events = known(system, user, assistant).audit(since=since, until=until)
+    console().print(audit_table(events))
+
+
+@app.command()
 def users(path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_EMBEDDER) -> None:
     """List everyone who has a memory here."""
     from memoryos_engine.terminal import table

@@ -17,6 +17,7 @@ from memoryos_engine.planner import Planner
 from memoryos_engine.records import DialoguePage, Segment
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.telemetry import Traced
 
 NEAREST_SEGMENTS = 10
 """Known segments an analyst is shown with a batch."""
@@ -50,6 +51,11 @@ class Consolidation:
         pages = next_batch(pending, failures, size=self._analyst.batch_size)
         if not pages or not (partial or len(pages) == halved(self._analyst.batch_size, failures(pages[0].id))):
             return None
+        with Traced("memoryos.consolidate", resident.owner) as span:
+            span.told(pages=len(pages))
+            return self._consolidated(resident, pages, epoch)
+
+    def _consolidated(self, resident: ResidentSet, pages: Sequence[DialoguePage], epoch: int) -> int:
         batch = self._batch(resident, pages)
         if not batch:
             return 0

@@ -22,10 +22,12 @@ from memoryos_engine.answering import (
 )
 from memoryos_engine.errors import ChatModelError, InvalidInput
 from memoryos_engine.intake import Content, checked_content
-from memoryos_engine.llm.base import ChatMessage, stream
+from memoryos_engine.limits import require_room_for_answer
+from memoryos_engine.llm.base import ChatMessage, ChatModel, stream
 from memoryos_engine.llm.reasoning import visible_pieces
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.settings import require_count, require_text
+from memoryos_engine.telemetry import Span, Traced, begin, end, inside
 
 if TYPE_CHECKING:
     from memoryos_engine.memory import UserMemory
@@ -68,25 +70,45 @@ class Exchange:
 
     def answer(self) -> str:
         """Return the model's answer and remember the turn; without a model quote memory."""
+        with Traced("memoryos.respond", self._memory.owner) as span:
+            span.generative("chat", _name(self._system.llm))
+            return self._answered()
+
+    def _answered(self) -> str:
         found = self._memory.retrieve_memory(self._query)
         llm = self._system.llm
         if llm is None:
             return quote(found)
+        require_room_for_answer(self._system, self._memory.owner)
         answer = checked_answer(llm.complete(self._messages(found)))
         self._remember(answer)
         return answer
 
     def pieces(self) -> Generator[str, None, None]:
         """Yield the model's answer as it comes and remember the turn after the last piece."""
-        found = self._memory.retrieve_memory(self._query)
+        span = begin("memoryos.respond", self._memory.owner, "chat", _name(self._system.llm))
+        try:
+            yield from self._spoken(span)
+        except Exception as error:
+            end(span, error)
+            raise
+        finally:  # also where it is not heard to the end
+            end(span)
+
+    def _spoken(self, span: Span) -> Generator[str, None, None]:
+        with inside(span):
+            found = self._memory.retrieve_memory(self._query)
         llm = self._system.llm
         if llm is None:
             yield quote(found)
             return
+        require_room_for_answer(self._system, self._memory.owner)
         spoken: list[str] = []
         with closing(_heard(stream(llm, self._messages(found)), spoken)) as heard:
             yield from visible_pieces(heard, may_start_inside=False)
-        self._remember(checked_answer("".join(spoken)))
+        answer = checked_answer("".join(spoken))
+        with inside(span):
+            self._remember(answer)
 
     def _messages(self, found: RetrievedMemory) -> list[ChatMessage]:
         return answer_messages(
@@ -111,6 +133,10 @@ class Exchange:
 
     def _content(self, answer: str = "") -> Content:
         return turn_content(self._memory, self._system, self._query, answer, metadata=self._metadata)
+
+
+def _name(model: ChatModel | None) -> str:
+    return str(getattr(model, "name", ""))
 
 
 def turn_content(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from memoryos_engine.embedding.base import unit_rows
 from memoryos_engine.errors import InvalidInput, NotFound
 from memoryos_engine.intake import Content, arrived, checked_content
+from memoryos_engine.limits import require_room
 from memoryos_engine.long_term import said_of
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Owner
 from memoryos_engine.settings import require_text
@@ -69,6 +70,7 @@ def _corrected(
         return said
     _require_correctable(wrong)
     if page is None or abs(content.timestamp - page.timestamp) > AGAIN_WITHIN:
+        require_room(resident, system.settings, 1)
         page = _new_page(resident, content)
     _require_later(page, wrong)
     entry = system.updater.correct(resident, entry_id, page, vectors)

@@ -4,6 +4,7 @@
     ├── CallerError               the caller's: change the call
     │   ├── InvalidInput          a parameter is unusable (also a ValueError)
     │   ├── NotFound              no such page or entry (also a LookupError)
+    │   ├── LimitReached          a limit of the settings forbids to store more
     │   └── ClosedError           the system was closed (also a RuntimeError)
     ├── StoreError                the store's: the data could not be read or written
     │   ├── StoreLocked           another process owns the path
@@ -58,6 +59,33 @@ class NotFound(CallerError, LookupError):
             "memory.pages() and memory.knowledge() list what there is"
         )
         self.record_id = record_id
+
+
+class LimitReached(CallerError):
+    """A limit of MemorySettings forbids to store more for this user. Of the page concerned nothing was stored.
+
+    Args:
+        setting: name of the limit.
+        limit: what it is set to.
+        room: pages that may still be stored.
+        stored: pages of a history that were stored before the one that was refused.
+    """
+
+    def __init__(self, setting: str, limit: int, *, room: int = 0, stored: int | None = None) -> None:
+        done = "nothing was stored" if stored is None else f"the {stored:,} turns before were stored, the rest were not"
+        super().__init__(
+            f"this user may have {limit:,} pages, with room for {room:,} more; {done}. Delete some with "
+            "memory.forget(...), forget_session() or forget_between(...), all with purge(), or raise "
+            f"MemorySettings({setting}=...)"
+        )
+        self.setting = setting
+        self.limit = limit
+        self.room = room
+        self.stored = stored or 0
+
+    def after(self, stored: int) -> LimitReached:
+        """Return the same error of a history of which so many turns were stored."""
+        return LimitReached(self.setting, self.limit, room=0, stored=stored)
 
 
 class ClosedError(CallerError, RuntimeError):

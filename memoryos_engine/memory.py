@@ -13,13 +13,14 @@ from memoryos_engine.awaiting import AwaitedMemory
 from memoryos_engine.clock import as_utc
 from memoryos_engine.conversing import Exchange, turn_content
 from memoryos_engine.correcting import correct
+from memoryos_engine.finding import find
 from memoryos_engine.intake import Content
 from memoryos_engine.memory_view import MemoryView
 from memoryos_engine.moving import move_pages
 from memoryos_engine.progress import bar
 from memoryos_engine.records import DialoguePage, KnowledgeEntry
 from memoryos_engine.reopening import reopened_memory
-from memoryos_engine.retrieval import Request, retrieve
+from memoryos_engine.retrieval import Request
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.settings import require_count, require_id, require_text
 from memoryos_engine.transfer import export_memory, import_turns
@@ -58,6 +59,7 @@ class UserMemory(MemoryView, AwaitedMemory):
 
         Raises:
             InvalidInput: an argument cannot be stored; nothing was changed.
+            LimitReached: this user has `MemorySettings.max_pages` already; nothing was changed.
             EmbeddingError, StoreError: it was not stored.
         """
         return self.add_contents([turn_content(self, self.system, user_input, agent_response, timestamp, metadata)])[0]
@@ -102,6 +104,7 @@ class UserMemory(MemoryView, AwaitedMemory):
 
         Raises:
             InvalidInput: a turn cannot be stored; the message says which. Those before it are.
+            LimitReached: the user has all pages they may have; the message says how many turns were stored.
         """
         return import_turns(self, self.system, turns, progress=progress)
 
@@ -139,13 +142,7 @@ class UserMemory(MemoryView, AwaitedMemory):
             as_of=None if as_of is None else as_utc(as_of, "as_of"),
             where=where,
         )
-        with self.system.resident(self.owner) as resident:
-            found = retrieve(request, resident, self.system.embedder, self.system.settings, self.system.clock())
-        if touch:
-            entries = [entry.id for entry in (*found.user_knowledge, *found.assistant_knowledge)]
-            segments = dict.fromkeys(page.segment_id for page in found.pages if page.segment_id)
-            self.system.visited(self.owner, list(segments), entries)
-        return found
+        return find(self.system, self.owner, request, touch=touch)
 
     def get_response(
         self,

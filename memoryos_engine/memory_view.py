@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from memoryos_engine.audit import AuditEvent
 from memoryos_engine.clock import as_utc
 from memoryos_engine.errors import NotFound
 from memoryos_engine.long_term import held_at, user_profile
@@ -96,6 +97,25 @@ class MemoryView:
         return sorted(
             entries if history else held_at(entries, None), key=lambda entry: (entry.said_at, entry.order, entry.id)
         )
+
+    def audit(self, *, since: datetime | str | None = None, until: datetime | str | None = None) -> list[AuditEvent]:
+        """Return what happened to knowledge entries and because of which pages, without any text, oldest first.
+
+        It is read from the store at every call, and kept until the user is purged; `MemorySettings(audit=False)` keeps
+        none. Ids of what was forgotten stay in it: who guesses the exact words and ids can confirm a guess by them.
+
+        Args:
+            since: only changes made then or later.
+            until: only changes made before then.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        first = None if since is None else as_utc(since, "since")
+        end = None if until is None else as_utc(until, "until")
+        with self.system.resident(self.owner) as resident:
+            events = resident.audit()
+        return [each for each in events if (not first or first <= each.at) and (not end or each.at < end)]
 
     def latest_memory(self) -> RetrievedMemory:
         """Return what is in every context, whatever is asked: STM, profile and the newest knowledge.

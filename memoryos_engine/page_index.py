@@ -32,8 +32,13 @@ class Column:
     """An array that grows by doubling."""
 
     def __init__(self, dtype: Any, width: int | None = None) -> None:
-        self._data = np.zeros((16,) if width is None else (16, width), dtype=dtype)
+        self._data = np.zeros((2,) if width is None else (2, width), dtype=dtype)
         self._length = 0
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes, in bytes, with the room for rows to come."""
+        return self._data.nbytes
 
     @property
     def values(self) -> NDArray[Any]:
@@ -147,7 +152,7 @@ class PageIndex:
     @property
     def nbytes(self) -> int:
         """About how much memory the index and its pages take, in bytes."""
-        return self._bytes + self._vectors.values.nbytes
+        return self._bytes + self._vectors.nbytes
 
     @property
     def alive(self) -> NDArray[np.bool_]:

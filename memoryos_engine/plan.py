@@ -219,6 +219,8 @@ class Plan:
             knowledge=tuple(self.changed_entries()),
             vectors={**self._centroids, **centroids, **knowledge_vectors},
             forgotten=tuple(key for key in self._forgotten if key not in self._entries),
+            makes_room=True,
+            audited_at=self._now if self._settings.audit else None,
         )
 
     def _put(self, state: SegmentState) -> None:

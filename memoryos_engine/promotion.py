@@ -15,6 +15,7 @@ from memoryos_engine.lexical import terms_of
 from memoryos_engine.planner import Planner
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.telemetry import Traced
 
 MOST_FAILURES = 3
 """Promotions that may fail before a run gives up: one bad segment starves no other, a dead model is left alone."""
@@ -56,7 +57,9 @@ class Promotion:
         done = False
         while failures < MOST_FAILURES and (group := self._next(resident, failed, at_least, skip_resting)):
             try:
-                self._promoted(resident, group)
+                with Traced("memoryos.promote", resident.owner) as span:
+                    span.told(segments=len(group), pages=sum(len(each.pages) for each in group))
+                    self._promoted(resident, group)
                 done = True
             except ModelError as error:
                 failures += 1

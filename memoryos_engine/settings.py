@@ -26,6 +26,7 @@ _COUNTS = (
     "knowledge_top_k",
     "resident_bytes",
     "max_turn_bytes",
+    "max_pending_jobs",
     "workers",
     "model_prompt_tokens",
 )
@@ -62,11 +63,23 @@ class MemorySettings:
     """What happens to a segment that leaves: kept for deep search, or deleted with its pages."""
     assistant_profile: str = ""
     """The assistant's fixed role (paper §3.2), given by the developer, part of every context."""
+    audit: bool = True
+    """Whether changes to knowledge entries are kept for `memory.audit()`: one row of ids, in the store only, for each
+    change of state that changes any."""
     collection_name: str = "memoryos"
     resident_bytes: int = 512 * 1024 * 1024
-    """Memory that resident users may take together; the least recently used leave first."""
+    """Bytes of memory that resident users may take together; the least recently used leave first and are read again
+    when they are used. For one user alone above it vectors get coarser, then Chroma searches: slower, not wrong."""
     max_turn_bytes: int = 1024 * 1024
-    """UTF-8 bytes of one page, both sides together."""
+    """UTF-8 bytes of one page, both sides together; a longer one is refused with InvalidInput."""
+    max_pages: int | None = None
+    """Pages a user may have with one assistant; any number if None. A page beyond it is refused with LimitReached,
+    before a model is asked for an answer; a history stops there and says how many of its turns were stored; an exported
+    memory that has more is refused whole."""
+    max_pending_jobs: int = 10_000
+    """Users whose background work may wait in memory. Beyond it the job that is due last is dropped, not the work: what
+    is due is derived from the store and taken up when that user's memory is used next, in this process or another.
+    As many users' visits may wait; beyond it those that have waited longest are not counted."""
     store_patience: float = 15.0
     """Seconds for which a Chroma server that does not answer is asked again, from 0 to 3,600: while it is restarted,
     calls wait and nothing is lost. Without effect on an embedded store."""
@@ -83,6 +96,8 @@ class MemorySettings:
     def __post_init__(self) -> None:
         for name in _COUNTS:
             require_count(name, getattr(self, name))
+        if self.max_pages is not None:
+            require_count("max_pages", self.max_pages)
         _require_number("similarity_threshold", self.similarity_threshold, -1.0, 2.0)
         _require_number("heat_threshold", self.heat_threshold, 0.0, float("inf"))
         _require_number("consolidation_delay", self.consolidation_delay, 0.0, 3600.0)
@@ -90,6 +105,7 @@ class MemorySettings:
         _require_number("model_prompt_tokens", self.model_prompt_tokens, 1000, float("inf"))
         _require_number("model_delay", self.model_delay, 0.0, 86_400.0)
         _require_weights(self.heat_weights)
+        _require_flag("audit", self.audit)
         _require_choice("retrieval", self.retrieval, get_args(RetrievalMode))
         _require_choice("eviction", self.eviction, get_args(EvictionPolicy))
         require_text("assistant_profile", self.assistant_profile)
@@ -133,6 +149,11 @@ def _require_number(name: str, value: object, low: float, high: float) -> None:
         raise InvalidInput(name, f"is a {type(value).__name__}, not a number", fix)
     if not low <= value <= high:
         raise InvalidInput(name, f"is {value}", fix)
+
+
+def _require_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidInput(name, f"is a {type(value).__name__}", "Pass True or False.")
 
 
 def _require_weights(weights: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,21 +21,23 @@ from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
 from memoryos_engine.errors import ClosedError, InvalidInput, StoreError
+from memoryos_engine.events import Listener, OnEvent
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
+from memoryos_engine.owner_work import OwnerWork
 from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst
 from memoryos_engine.prompts import Prompts
+from memoryos_engine.recent_owners import RecentOwners
 from memoryos_engine.records import Owner
 from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
 from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
-from memoryos_engine.status import MemoryStatus
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, StorageOptions, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.storage.vacuum import vacuum
 from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
-from memoryos_engine.visits import Visits, WaitingVisits
+from memoryos_engine.visits import WaitingVisits
 from memoryos_engine.worker import Outcome, Worker
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS(Care):
+class MemoryOS(Care, OwnerWork):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:
@@ -58,6 +60,7 @@ class MemoryOS(Care):
             `ExtractiveAnalyst`, which can also be passed beside a model that shall only answer.
         prompts: what the model is told; by default ours.
         clock: returns the present as an aware datetime; for tests and replays.
+        on_event: is told what happens to memories, without any text (see `MemoryEvent`).
 
     Raises:
         InvalidInput: path and client are both given, or a part is of the wrong kind.
@@ -77,6 +80,7 @@ class MemoryOS(Care):
         analyst: Analyst | None = None,
         prompts: Prompts | None = None,
         clock: Clock = system_clock,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.settings = MemorySettings() if settings is None else settings
         self.embedder = HashingEmbedder() if embedder is None else embedder
@@ -84,14 +88,16 @@ class MemoryOS(Care):
         self.llm = chosen_model(llm)
         self._clock = clock
         check_parts(self.settings, self.embedder, self.llm, self.prompts, clock)
+        self._events = Listener(on_event, self.clock)
         chosen = default_analyst(self.llm, self.prompts, self.settings) if analyst is None else checked_analyst(analyst)
         self.updater = Updater(analyst=chosen, embedder=self.embedder, settings=self.settings, clock=self.clock)
         self._client = client
         self._storage = self._open(path, client)
         self._path = self._storage.key[0] if client is None else None  # whatever the process's directory is later
         self._plain = clock is system_clock and _is_plain(self.llm, self.embedder, analyst)
-        self._worker = Worker(self._work, threads=self.settings.workers)
-        self._visits = WaitingVisits()
+        self._resumed = RecentOwners()
+        self._worker = self._new_worker()
+        self._visits = WaitingVisits(most=self.settings.max_pending_jobs)
         self._background = Background(
             self.updater,
             self._visits,
@@ -99,7 +105,6 @@ class MemoryOS(Care):
             clock=self.clock,
             stopped=lambda: self._closed,
         )
-        self._resumed: set[Owner] = set()
         self._purges: Counter[Owner] = Counter()
         self._before_close: list[Callable[[MemoryOS], None]] = []
         self._closed = False
@@ -214,68 +219,38 @@ class MemoryOS(Care):
     def resident(self, owner: Owner) -> Iterator[ResidentSet]:
         """Give the owner's records; what a crash left pending is taken up the first time."""
         self.require_open()
-        with self._storage.residents.use(owner) as resident:
-            if owner not in self._resumed:
-                self._resumed.add(owner)
-                if self.updater.waiting(resident) or self.updater.unpromoted(resident):
-                    self._worker.schedule(owner, delay=0.0)
+        with self._events.told(), self._storage.residents.use(owner) as resident:
+            if self._resumed.is_new(owner) and self._is_due(resident):
+                self._worker.schedule(owner, delay=0.0)
             yield resident
 
     def schedule(self, owner: Owner, *, at_once: bool) -> None:
         """Have the owner's background work done soon, or when the owner has been quiet for a while."""
         self._worker.schedule(owner, delay=0.0 if at_once else self.settings.consolidation_delay)
 
-    def visited(self, owner: Owner, segment_ids: list[str], entry_ids: list[str]) -> None:
-        """Have a retrieval counted in the background."""
-        if segment_ids or entry_ids:
-            self._visits.add(owner, Visits.one(segment_ids=segment_ids, entry_ids=entry_ids, at=self.clock()))
-            self.schedule(owner, at_once=False)
-
-    def flush(self, owner: Owner, *, step: Callable[[int], object]) -> None:
-        """Do the owner's background work now and raise what goes wrong; `step` is told of pages done."""
-        self.require_open()
-
-        def finish(owner: Owner) -> None:
-            with self._storage.residents.use(owner) as resident:
-                self._background.finish(resident, step=step)
-
-        self._worker.run_now(owner, finish)
-
-    def status(self, owner: Owner) -> MemoryStatus:
-        """Return how far the owner's background work is."""
-        failure = self._worker.failure(owner)
-        with self.resident(owner) as resident:
-            return MemoryStatus(
-                pending=len(self.updater.waiting(resident)),
-                unpromoted=self.updater.unpromoted(resident),
-                running=self._worker.running(owner),
-                failure=failure,
-                next_try=self.clock() + timedelta(seconds=failure.retry_in) if failure else None,
-            )
-
-    def purge(self, owner: Owner) -> None:
-        """Delete everything of the owner and drop what was to be done for them."""
-        with self.resident(owner) as resident, resident.consolidating:
-            self._worker.forget(owner)
-            self._visits.take(owner)
-            resident.clear()
-            self._purges[owner] += 1
-
     def before_close(self, work: Callable[[MemoryOS], None]) -> None:
         """Have `work` done at each closing, while the store is open still. It must not raise."""
         self._before_close.append(work)
 
-    def purges(self, owner: Owner) -> int:
-        """Return how often the owner was purged by this system, for those that hold what is not stored yet."""
-        return self._purges[owner]
-
     def _work(self, owner: Owner) -> Outcome:
-        with self._storage.residents.use(owner) as resident:
+        with self._events.told(), self._storage.residents.use(owner) as resident:
             return self._background.work(resident)
+
+    def _is_due(self, resident: ResidentSet) -> bool:
+        return bool(self.updater.waiting(resident) or self.updater.unpromoted(resident))
+
+    def _new_worker(self) -> Worker:
+        return Worker(
+            self._work,
+            threads=self.settings.workers,
+            most=self.settings.max_pending_jobs,
+            dropped=self._resumed.discard,
+            ended=self._events.background,
+        )
 
     def _reopen(self) -> None:
         self._storage = self._open(self._path, self._client)
-        self._worker = Worker(self._work, threads=self.settings.workers)
+        self._worker = self._new_worker()
         self._resumed.clear()
         self._closed = False
 

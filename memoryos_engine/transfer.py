@@ -15,21 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.changes import Changes
 from memoryos_engine.embedding.base import unit_rows
-from memoryos_engine.errors import CorruptRecord, InvalidInput
+from memoryos_engine.errors import CorruptRecord, InvalidInput, LimitReached
+from memoryos_engine.events import EventName, note
 from memoryos_engine.intake import Content, checked_content
+from memoryos_engine.limits import require_pages
 from memoryos_engine.progress import bar_over
 from memoryos_engine.settings import require_id
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.codec import (
+    AUDIT,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
     Row,
+    decode_audit,
     decode_knowledge,
     decode_page,
     decode_segment,
     owner_metadata,
+    scattered,
 )
+from memoryos_engine.telemetry import Traced
 
 if TYPE_CHECKING:
     from memoryos_engine.memory import UserMemory
@@ -49,17 +55,24 @@ def import_turns(memory: UserMemory, system: MemoryOS, turns: Iterable[Mapping[s
         try:
             batch.append(_content(turn, memory, system))
         except InvalidInput as error:
-            count += _add(memory, batch)
+            count += _add(memory, batch, count)
             problem = f"is unusable: {error.parameter} {error.problem}"
             fix = f"{error.fix} The {count} turns before it are stored."
             raise InvalidInput(f"turns[{position}]", problem, fix) from error
         if len(batch) == BATCH:
-            count += _add(memory, batch)
-    return count + _add(memory, batch)
+            count += _add(memory, batch, count)
+    return count + _add(memory, batch, count)
 
 
 def export_memory(memory: UserMemory, system: MemoryOS, file: Path) -> int:
     """Write all records of a memory; see `UserMemory.export`."""
+    with Traced("memoryos.export", memory.owner) as span:
+        records = _exported(memory, system, file)
+        span.told(records=records)
+        return records
+
+
+def _exported(memory: UserMemory, system: MemoryOS, file: Path) -> int:
     with system.resident(memory.owner) as resident, resident.writing:
         rows = sorted(resident.all_rows(), key=lambda row: (row.kind, row.id))
     lines = [_line({"memoryos_export": VERSION, **owner_metadata(memory.owner)})]
@@ -76,19 +89,29 @@ def export_memory(memory: UserMemory, system: MemoryOS, file: Path) -> int:
 
 def import_file(system: MemoryOS, file: Path) -> UserMemory:
     """Read an export into a store where its user has no memory yet; see `MemoryOS.import_memory`."""
+    with Traced("memoryos.import") as span:
+        return _imported(system, file, span)
+
+
+def _imported(system: MemoryOS, file: Path, span: Traced) -> UserMemory:
     header, records = _checked_lines(file)
     memory = system.memory(
         require_id("user_id", header.get("user_id")), require_id("assistant_id", header.get("assistant_id"))
     )
+    span.about(memory.owner)
     rows = [_row(record) for record in records]
+    counts = {"records": len(rows), "pages": sum(row.kind == PAGE for row in rows)}
+    span.told(**counts)
     if len({row.id for row in rows}) != len(rows):
         raise InvalidInput("file", "holds two records with one id", "Export it again.")
     with system.resident(memory.owner) as resident, resident.writing:
         if resident.records.pages:
             fix = "Purge it first, or import into another store."
             raise InvalidInput("file", "holds the memory of a user who already has one here", fix)
+        require_pages(system.settings, held=0, more=counts["pages"])
         vectors = _embedded(system, rows)
         resident.adopt([_with_vector(row, vectors[row.id]) for row in rows])
+        note(memory.owner, EventName.IMPORTED, **counts)
     system.schedule(memory.owner, at_once=True)
     return memory
 
@@ -99,9 +122,11 @@ def decoded(rows: Iterable[Row]) -> Changes:
     Raises:
         CorruptRecord: one of them does not decode.
     """
-    by_kind: dict[str, list[Row]] = {PAGE: [], SEGMENT: [], KNOWLEDGE: []}
+    by_kind: dict[str, list[Row]] = {PAGE: [], SEGMENT: [], KNOWLEDGE: [], AUDIT: []}
     for row in rows:
         by_kind[row.kind].append(row)
+    for row in by_kind[AUDIT]:  # it changes nothing, but must decode
+        decode_audit(row)
     return Changes(
         pages=tuple(map(decode_page, by_kind[PAGE])),
         segments=tuple(map(decode_segment, by_kind[SEGMENT])),
@@ -128,8 +153,15 @@ def _content(turn: Mapping[str, Any], memory: UserMemory, system: MemoryOS) -> C
     )
 
 
-def _add(memory: UserMemory, batch: list[Content]) -> int:
-    added = len(memory.add_contents(batch)) if batch else 0
+def _add(memory: UserMemory, batch: list[Content], before: int) -> int:
+    """Store a batch and empty it; where not all of it may be stored, as much of it as there is room for."""
+    if not batch:
+        return 0
+    try:
+        added = len(memory.add_contents(batch))
+    except LimitReached as error:
+        fitting = batch[: error.room]
+        raise error.after(before + _add(memory, fitting, before)) from None
     batch.clear()
     return added
 
@@ -172,10 +204,11 @@ def _row(record: Mapping[str, Any]) -> Row:
 
 
 def _embedded(system: MemoryOS, rows: Sequence[Row]) -> dict[str, Vector]:
-    found: dict[str, Vector] = {}
-    for batch in _batches(rows):
+    dimension = system.embedder.dimension
+    found = {row.id: scattered(row.id, dimension) for row in rows if row.kind == AUDIT}
+    for batch in _batches([row for row in rows if row.kind != AUDIT]):
         texts = [_text(row) for row in batch]
-        vectors = unit_rows(system.embedder.embed(texts), rows=len(texts), dimension=system.embedder.dimension)
+        vectors = unit_rows(system.embedder.embed(texts), rows=len(texts), dimension=dimension)
         found |= {row.id: vector for row, vector in zip(batch, vectors, strict=True)}
     return found
 

@@ -9,9 +9,11 @@ again, in this process or after a crash.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from memoryos_engine.analysis.base import Analyst
 from memoryos_engine.analysis.checked import checked_summary
+from memoryos_engine.changes import Changes
 from memoryos_engine.clock import Clock
 from memoryos_engine.consolidation import Consolidation
 from memoryos_engine.embedding.base import Embedder
@@ -23,6 +25,7 @@ from memoryos_engine.records import DialoguePage, KnowledgeEntry, Segment, Tier
 from memoryos_engine.settings import MemorySettings
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.telemetry import Traced
 from memoryos_engine.visits import Visits
 
 BACKLOG_BATCHES = 8
@@ -35,6 +38,7 @@ class Updater:
     def __init__(self, *, analyst: Analyst, embedder: Embedder, settings: MemorySettings, clock: Clock) -> None:
         self._analyst = analyst
         self._settings = settings
+        self._clock = clock
         self._planner = Planner(embedder=embedder, settings=settings, clock=clock)
         self._consolidation = Consolidation(analyst, self._planner)
         self._promotion = Promotion(analyst, self._planner)
@@ -162,25 +166,31 @@ class Updater:
         Raises:
             NotFound: the owner has no such record.
         """
-        with resident.consolidating, resident.writing:
+        with Traced("memoryos.forget", resident.owner) as span, resident.consolidating, resident.writing:
             resident.refresh()
             records = resident.records
             if record_id in records.knowledge:
-                resident.commit(entry_forgotten(records, record_id))
+                self._forgot(resident, entry_forgotten(records, record_id))
+                span.told(pages=0)
             elif record_id in records.pages:
-                resident.commit(pages_forgotten(records, [records.pages[record_id]], self._summary))
+                self._forgot(resident, pages_forgotten(records, [records.pages[record_id]], self._summary))
+                span.told(pages=1)
             else:
                 raise NotFound(record_id)
 
     def forget_pages(self, resident: ResidentSet, page_ids: Iterable[str]) -> int:
         """Delete pages in one change, as `forget` does each; return how many of them there were."""
-        with resident.consolidating, resident.writing:
+        with Traced("memoryos.forget", resident.owner) as span, resident.consolidating, resident.writing:
             resident.refresh()
             pages = resident.records.pages
             gone = [pages[key] for key in page_ids if key in pages]
             if gone:
-                resident.commit(pages_forgotten(resident.records, gone, self._summary))
+                self._forgot(resident, pages_forgotten(resident.records, gone, self._summary))
+            span.told(pages=len(gone))
             return len(gone)
+
+    def _forgot(self, resident: ResidentSet, changes: Changes) -> None:
+        resident.commit(replace(changes, audited_at=self._clock() if self._settings.audit else None))
 
     def _summary(self, pages: Sequence[DialoguePage]) -> str:
         try:

@@ -39,9 +39,15 @@ class Visits:
 
 
 class WaitingVisits:
-    """The visits of all owners that are not recorded yet. Thread-safe."""
+    """The visits of all owners that are not recorded yet. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        most: owners whose visits may wait; beyond it those that have waited longest are not counted. A process that is
+            killed counts none of them either.
+    """
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
         self._waiting: dict[Owner, Visits] = {}
         self._lock = threading.Lock()
 
@@ -49,6 +55,8 @@ class WaitingVisits:
         """Let visits wait, with those that do already."""
         with self._lock:
             self._waiting[owner] = self._waiting[owner] + visits if owner in self._waiting else visits
+            if len(self._waiting) > self._most:
+                del self._waiting[next(iter(self._waiting))]
 
     def take(self, owner: Owner) -> Visits | None:
         """Return an owner's visits, which then wait no more."""

@@ -11,6 +11,7 @@ import atexit
 import logging
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ LAST_RETRY = 300.0
 """Most seconds between two tries while nobody answers."""
 PATIENCE = 5.0
 """Seconds that closing waits for running jobs."""
+MOST_WAITING = 10_000
+"""Owners whose jobs wait, where nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,11 +61,25 @@ class Worker:
     Args:
         run: does the work of one owner; what it raises is reported, and the job runs again.
         threads: most jobs at a time.
+        most: owners whose jobs may wait. Beyond it the job that is due last is dropped, its failures forgotten.
+        dropped: is told whose, while the worker is locked.
+        ended: is told of each failure, and with None when something succeeds again; not while the worker is locked.
     """
 
-    def __init__(self, run: Callable[[Owner], Outcome | None], *, threads: int) -> None:
+    def __init__(
+        self,
+        run: Callable[[Owner], Outcome | None],
+        *,
+        threads: int,
+        most: int = MOST_WAITING,
+        dropped: Callable[[Owner], object] = lambda _: None,
+        ended: Callable[[Owner, Exception | None], object] = lambda _, __: None,
+    ) -> None:
         self._run = run
         self._limit = threads
+        self._most = most
+        self._tell_dropped = dropped
+        self._tell_ended = ended
         self._threads: list[threading.Thread] = []
         self._due: dict[Owner, float] = {}
         self._asked: dict[Owner, float] = {}
@@ -87,7 +104,7 @@ class Worker:
             now = time.monotonic()
             first = self._asked.setdefault(owner, now)
             latest = self._due.get(owner, float("inf")) if owner in self._failures else float("inf")
-            self._due[owner] = min(now + delay, first + LONGEST_DELAY * delay, latest)
+            self._wait(owner, min(now + delay, first + LONGEST_DELAY * delay, latest))
             self._start()
             self._changed.notify()
 
@@ -161,6 +178,7 @@ class Worker:
                 self._ended(owner, self._run(owner) or DONE)
             except BaseException as error:  # noqa: BLE001 - the outer edge of a thread: nothing above could report it
                 if not self._closed and owner not in self._forgotten:
+                    traceback.clear_frames(error.__traceback__)  # else each failure keeps its owner's records in memory
                     self._failed(owner, _reportable(error))
             with self._changed:
                 self._running.discard(owner)
@@ -172,7 +190,17 @@ class Worker:
             self._succeeded(owner)
         with self._changed:
             if outcome.again_in is not None and not self._closed and owner not in self._forgotten:
-                self._due.setdefault(owner, time.monotonic() + outcome.again_in)
+                self._wait(owner, self._due.get(owner, time.monotonic() + outcome.again_in))
+
+    def _wait(self, owner: Owner, due: float) -> None:
+        """Have the owner's job wait until it is due; of too many the one that is due last is dropped."""
+        self._due[owner] = due
+        if len(self._due) > self._most:
+            last = max(reversed(self._due), key=self._due.__getitem__)
+            del self._due[last]
+            self._asked.pop(last, None)
+            self._failures.pop(last, None)
+            self._tell_dropped(last)
 
     def _is_down(self, owner: Owner) -> bool:
         return owner in self._failures and not isinstance(self._failures[owner][0], UNUSABLE)
@@ -196,14 +224,17 @@ class Worker:
             attempts = self._failures[owner][1] + 1 if owner in self._failures else 1
             self._failures[owner] = (error, attempts)
             if not self._closed:
-                self._due[owner] = time.monotonic() + _backoff(error, attempts)
+                self._wait(owner, time.monotonic() + _backoff(error, attempts))
                 self._start()
                 self._changed.notify()
         logger.warning("background work failed (%s, attempt %d); it is tried again", type(error).__name__, attempts)
+        self._tell_ended(owner, error)
 
     def _succeeded(self, owner: Owner) -> None:
         with self._changed:
-            self._failures.pop(owner, None)
+            failed = self._failures.pop(owner, None)
+        if failed is not None:
+            self._tell_ended(owner, None)
 
 
 def _reportable(error: BaseException) -> Exception:

@@ -12,12 +12,14 @@ from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import (
+    AUDIT,
     HEAD,
     KNOWLEDGE,
     PAGE,
     QUARANTINED,
     SEGMENT,
     Row,
+    decode_audit,
     decode_knowledge,
     decode_page,
     decode_segment,
@@ -173,6 +175,9 @@ def _take(draft: Draft, raw: RawRow) -> None:
             draft.segments[row.id] = decode_segment(row)
         elif row.kind == KNOWLEDGE:
             draft.entries[row.id] = decode_knowledge(row)
+        elif row.kind == AUDIT:
+            decode_audit(row)
+            return
         else:
             draft.unreadable[row.id] = _unknown(row.kind)
     except CorruptRecord as error:

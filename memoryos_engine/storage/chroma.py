@@ -23,7 +23,7 @@ import numpy as np
 from memoryos_engine.errors import StoreError
 from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector
-from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, UNSEEN, Row, owner_metadata
+from memoryos_engine.storage.codec import AUDIT, HEAD, OWNER_KEYS, PAGE, UNSEEN, Row, owner_metadata
 from memoryos_engine.storage.connection import Connection
 from memoryos_engine.storage.exclusion import EVERYBODY, Exclusion
 from memoryos_engine.storage.guard import Guard
@@ -144,13 +144,13 @@ class ChromaStore:
             return self._heads(owner)
 
     def load(self, owner: Owner) -> tuple[Heads, list[Row]]:
-        """Return the heads and every other row of the owner.
+        """Return the heads and every other row of the owner but those of the audit log, which grows with the years.
 
         Repeats until no commit fell between the first row and the last.
         """
         while True:
             before = self.heads(owner)
-            rows = list(self.rows(owner))
+            rows = list(self.rows(owner, {"kind": {"$ne": AUDIT}}))
             if self.heads(owner) == before:
                 return before, [row for row in rows if row.kind not in UNSEEN]
 
@@ -158,7 +158,7 @@ class ChromaStore:
         """Return the owner's rows that the writers of `news` wrote after what was seen of them."""
         conditions = [commits_between(head.writer, seen[head.writer].count) for head in news]
         either = conditions[0] if len(conditions) == 1 else {"$or": conditions}
-        return [row for row in self.rows(owner, either) if row.kind not in UNSEEN]
+        return [row for row in self.rows(owner, either) if row.kind not in (*UNSEEN, AUDIT)]
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""

@@ -10,19 +10,22 @@ where the second begins, which keeps any text verbatim.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import numpy as np
+
+from memoryos_engine.audit import AuditChange, AuditEvent
 from memoryos_engine.errors import CorruptRecord
-from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
-from memoryos_engine.similarity import Vector
+from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment, stable_id
+from memoryos_engine.similarity import Vector, unit
 
 T = TypeVar("T")
 
-PAGE, SEGMENT, KNOWLEDGE, HEAD = "page", "segment", "knowledge", "head"
+PAGE, SEGMENT, KNOWLEDGE, HEAD, AUDIT = "page", "segment", "knowledge", "head", "audit"
 QUARANTINED = "quarantined"
 """A record that did not decode and was set aside by `check(repair=True)`, kept whole; no part of any memory."""
 UNSEEN = (HEAD, QUARANTINED)
@@ -40,6 +43,16 @@ class Row:
     data: str
     """Everything but the document, as a JSON object."""
     vector: Vector | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditRecord:
+    """The events of one change of state."""
+
+    at: datetime
+    sequence: int
+    """Of the owner's next page before it."""
+    events: tuple[AuditEvent, ...]
 
 
 def owner_metadata(owner: Owner) -> dict[str, str]:
@@ -114,6 +127,32 @@ def decode_knowledge(row: Row) -> KnowledgeEntry:
     return _decoded(row, _knowledge)
 
 
+def encode_audit(owner: Owner, events: Sequence[AuditEvent], *, sequence: int, dimension: int) -> Row:
+    """Return the row of the events of one change; the same events of the same moment are the same row.
+
+    Args:
+        owner: whose entries changed.
+        events: at least one, all of one moment.
+        sequence: of the owner's next page; orders the changes of one moment.
+        dimension: length of the vector, which means nothing.
+    """
+    told = [[each.change.value, each.entry_id, each.kind.value, each.attribute, each.page_ids] for each in events]
+    data = {"at": events[0].at.isoformat(), "sequence": sequence, "events": told}
+    row_id = stable_id(AUDIT, owner.user_id, owner.assistant_id, json.dumps(data))
+    return _row(row_id, AUDIT, "", data, scattered(row_id, dimension))
+
+
+def scattered(row_id: str, dimension: int) -> Vector:
+    """Return the vector of a row that is not searched for: any direction, for many equal ones slow Chroma's search."""
+    chance = np.random.default_rng(list(row_id.encode()))
+    return unit(chance.standard_normal(dimension).astype(np.float32))
+
+
+def decode_audit(row: Row) -> AuditRecord:
+    """Return the events of a row and where they stand among others, or raise CorruptRecord."""
+    return _decoded(row, _audit)
+
+
 def _row(row_id: str, kind: str, document: str, data: Mapping[str, Any], vector: Vector) -> Row:
     return Row(id=row_id, kind=kind, document=document, data=json.dumps(data, ensure_ascii=False), vector=vector)
 
@@ -166,6 +205,26 @@ def _knowledge(row: Row, data: Mapping[str, Any]) -> KnowledgeEntry:
         repetitions=_number(data["repetitions"]),
         uses=_number(data["uses"]),
         corrected=_correction(data["corrected"]) if "corrected" in data else None,
+    )
+
+
+def _audit(_: Row, data: Mapping[str, Any]) -> AuditRecord:
+    at, sequence = _time(data["at"]), _number(data["sequence"])
+    if not isinstance(data["events"], list):
+        raise TypeError(type(data["events"]))
+    return AuditRecord(at=at, sequence=sequence, events=tuple(_audit_event(at, *told) for told in data["events"]))
+
+
+def _audit_event(
+    at: datetime, change: object, entry_id: object, kind: object, attribute: object, page_ids: object
+) -> AuditEvent:
+    return AuditEvent(
+        at=at,
+        change=AuditChange(change),
+        entry_id=_text(entry_id),
+        kind=KnowledgeKind(kind),
+        attribute=_text(attribute),
+        page_ids=_texts(page_ids),
     )
 
 

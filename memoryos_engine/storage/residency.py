@@ -16,6 +16,9 @@ from memoryos_engine.records import Owner
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.resident import ResidentSet
 
+SET_BYTES = 5000
+"""What a set takes before it holds any record: users without a page must not go uncounted."""
+
 
 @dataclass(slots=True)
 class _Slot:
@@ -127,6 +130,6 @@ class ResidentSets:
         """Note what a set that was just used takes; the others are as they were."""
         while slot.resident and slot.resident.nbytes > self._budget and slot.resident.coarsen():
             pass
-        weight = slot.resident.nbytes if slot.resident else 0
+        weight = SET_BYTES + slot.resident.nbytes if slot.resident else 0
         self._bytes += weight - slot.nbytes
         slot.nbytes = weight

@@ -14,13 +14,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
+from memoryos_engine.audit import AuditEvent
 from memoryos_engine.changes import Changes
 from memoryos_engine.errors import InvalidInput
+from memoryos_engine.events import note_seen, seen
 from memoryos_engine.page_index import COARSER, Precision
 from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.audit_log import read_audit, told
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
+    AUDIT,
     PAGE,
     UNSEEN,
     Row,
@@ -119,12 +123,14 @@ class ResidentSet:
             forgotten = self.vectors(key for key in changes.forgotten if key in self.records.pages)
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
-            rows = encoded(changes, vectors, self.records)
+            rows = told(self.owner, self.records, changes, self._dimension) + encoded(changes, vectors, self.records)
+            events = seen(self.records.pages, self.records.segments, self.records.knowledge, changes)
             stale, self._stale = self._stale, True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
             with self.reading:
                 self._apply(changes, vectors, forgotten)
             self._stale = stale
+            note_seen(self.owner, events)
 
     def move(self, pages: Sequence[DialoguePage]) -> None:
         """Write pages that belong to another session now, then derive what depends on sessions anew.
@@ -152,6 +158,10 @@ class ResidentSet:
         """Read every row of the owner from the store but the head and what was set aside."""
         return [row for row in self._store.rows(self.owner) if row.kind not in UNSEEN]
 
+    def audit(self) -> list[AuditEvent]:
+        """Read what happened to knowledge entries from the store, oldest first."""
+        return read_audit(self._store, self.owner)
+
     def adopt(self, rows: Sequence[Row]) -> None:
         """Write rows as they are, vectors included, and load them.
 
@@ -159,11 +169,12 @@ class ResidentSet:
             InvalidInput: an id is somebody's already; nothing was written.
         """
         with self.writing:
-            if self._store.taken([row.id for row in rows]):
+            own = {row.id for row in self._store.fetch(self.owner, [row.id for row in rows if row.kind == AUDIT])}
+            if self._store.taken([row.id for row in rows if row.id not in own]):
                 raise InvalidInput("file", "holds ids of records that are somebody else's here", "Export it again.")
             newest = max((decode_page(row).sequence for row in rows if row.kind == PAGE), default=-1)
-            own = self.heads.by_writer.get(self._store.writer)
-            self._store.commit(self.owner, rows, next_sequence=newest + 1, own=own)
+            head = self.heads.by_writer.get(self._store.writer)
+            self._store.commit(self.owner, rows, next_sequence=newest + 1, own=head)
             self.load()
 
     def refresh(self) -> None:

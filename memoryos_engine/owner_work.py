@@ -1,0 +1,88 @@
+"""What a system does for one owner on behalf of their handles: visits, background work on demand, purging."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from memoryos_engine.events import EventName, Listener, note
+from memoryos_engine.records import Owner
+from memoryos_engine.status import MemoryStatus
+from memoryos_engine.telemetry import Traced
+from memoryos_engine.visits import Visits, WaitingVisits
+
+if TYPE_CHECKING:
+    from memoryos_engine.background import Background
+    from memoryos_engine.storage.opening import Storage
+    from memoryos_engine.storage.resident import ResidentSet
+    from memoryos_engine.updater import Updater
+    from memoryos_engine.worker import Worker
+
+
+class _System(Protocol):
+    """What a system has, as `MemoryOS` documents it."""
+
+    updater: Updater
+    _background: Background
+    _events: Listener
+    _purges: Counter[Owner]
+    """Grows by an entry for each user who was ever purged here: turns that wait must not outlive a purge."""
+    _storage: Storage
+    _visits: WaitingVisits
+    _worker: Worker
+
+    def clock(self) -> datetime: ...
+    def require_open(self) -> None: ...
+    def resident(self, owner: Owner) -> AbstractContextManager[ResidentSet]: ...
+    def schedule(self, owner: Owner, *, at_once: bool) -> None: ...
+
+
+class OwnerWork:
+    """The part of `MemoryOS` that handles call for their owner."""
+
+    def visited(self: _System, owner: Owner, segment_ids: list[str], entry_ids: list[str]) -> None:
+        """Have a retrieval counted in the background."""
+        if segment_ids or entry_ids:
+            self._visits.add(owner, Visits.one(segment_ids=segment_ids, entry_ids=entry_ids, at=self.clock()))
+            self.schedule(owner, at_once=False)
+
+    def flush(self: _System, owner: Owner, *, step: Callable[[int], object]) -> None:
+        """Do the owner's background work now and raise what goes wrong; `step` is told of pages done."""
+        self.require_open()
+
+        def finish(owner: Owner) -> None:
+            with self._events.told(), self._storage.residents.use(owner) as resident:
+                self._background.finish(resident, step=step)
+
+        with Traced("memoryos.flush", owner):
+            self._worker.run_now(owner, finish)
+
+    def status(self: _System, owner: Owner) -> MemoryStatus:
+        """Return how far the owner's background work is."""
+        failure = self._worker.failure(owner)
+        with self.resident(owner) as resident:
+            return MemoryStatus(
+                pending=len(self.updater.waiting(resident)),
+                unpromoted=self.updater.unpromoted(resident),
+                running=self._worker.running(owner),
+                failure=failure,
+                next_try=self.clock() + timedelta(seconds=failure.retry_in) if failure else None,
+            )
+
+    def purge(self: _System, owner: Owner) -> None:
+        """Delete everything of the owner and drop what was to be done for them."""
+        with Traced("memoryos.purge", owner) as span, self.resident(owner) as resident, resident.consolidating:
+            pages = len(resident.records.pages)
+            self._worker.forget(owner)
+            self._visits.take(owner)
+            resident.clear()
+            self._purges[owner] += 1
+            note(owner, EventName.PURGED, pages=pages)
+            span.told(pages=pages)
+
+    def purges(self: _System, owner: Owner) -> int:
+        """Return how often the owner was purged by this system, for those that hold what is not stored yet."""
+        return self._purges[owner]
