@@ -11,6 +11,7 @@ from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
     HEAD,
+    IMPORT,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
@@ -53,6 +54,8 @@ def findings(owner: Owner, store: ChromaStore) -> list[Finding]:
 
 
 def _decode(row: Row) -> Decoded:
+    if row.kind == IMPORT:
+        raise CorruptRecord("says that this user's import was cut off; import the same file again, or purge the user")
     if row.kind not in _DECODE:
         raise CorruptRecord(f"record {row.id!r} has the unknown kind {row.kind!r}")
     return _DECODE[row.kind](row)

@@ -27,13 +27,13 @@ from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, de
 from memoryos_engine.prompts import Prompts
 from memoryos_engine.records import Owner
 from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
+from memoryos_engine.rights import UserRights
 from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
 from memoryos_engine.status import MemoryStatus
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.storage.vacuum import vacuum
-from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import Visits, WaitingVisits
 from memoryos_engine.worker import Outcome, Worker
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS:
+class MemoryOS(UserRights):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:
@@ -134,14 +134,6 @@ class MemoryOS:
         self.require_open()
         return [finding for owner in self.users() for finding in findings(owner, self._storage.store)]
 
-    def import_memory(self, file: str | Path) -> UserMemory:
-        """Read a memory written by `export` into this store and return it.
-
-        Raises:
-            InvalidInput: the file is not an export, is damaged, or its user already has a memory here.
-        """
-        return import_file(self, Path(file))
-
     def vacuum(self) -> None:
         """Leave no byte of deleted text in the files of the store, then open it again.
 
@@ -214,10 +206,16 @@ class MemoryOS:
             raise ClosedError
 
     @contextmanager
-    def resident(self, owner: Owner) -> Iterator[ResidentSet]:
-        """Give the owner's records; what a crash left pending is taken up the first time."""
+    def resident(self, owner: Owner, *, half: bool = False) -> Iterator[ResidentSet]:
+        """Give the owner's records; what a crash left pending is taken up the first time.
+
+        Raises:
+            ImportCutOff: only a part of them was imported, and what is wanted is not the `half` of it.
+        """
         self.require_open()
         with self._storage.residents.use(owner) as resident:
+            if not half:
+                resident.require_whole()
             if owner not in self._resumed:
                 self._resumed.add(owner)
                 if self.updater.waiting(resident) or self.updater.unpromoted(resident):
@@ -258,7 +256,7 @@ class MemoryOS:
 
     def purge(self, owner: Owner) -> None:
         """Delete everything of the owner and drop what was to be done for them."""
-        with self.resident(owner) as resident, resident.consolidating:
+        with self.resident(owner, half=True) as resident, resident.consolidating:
             self._worker.forget(owner)
             self._visits.take(owner)
             resident.clear()

@@ -158,12 +158,25 @@ class ChromaStore:
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return {row_id: 1.0 - float(distance) for row_id, distance in pairs}
 
-    def taken(self, ids: Sequence[str]) -> bool:
-        """Say whether any owner has a record with one of these ids."""
+    def ids(self, owner: Owner, kind: str) -> list[str]:
+        """Return the ids of the owner's rows of one kind, sorted."""
+        found: list[str] = []
+        while True:
+            with self._translated("read"):
+                where = _owned(owner, {"kind": kind})
+                some = self._collection.get(where=where, limit=READ_PAGE, offset=len(found), include=[])["ids"]
+            found += some
+            if len(some) < READ_PAGE:
+                return sorted(found)
+
+    def strangers(self, owner: Owner, ids: Sequence[str]) -> bool:
+        """Say whether somebody else than the owner has a record with one of these ids."""
         for start in range(0, len(ids), READ_PAGE):
             with self._translated("read"):
-                if self._collection.get(ids=list(ids[start : start + READ_PAGE]), include=[])["ids"]:
-                    return True
+                found = self._collection.get(ids=list(ids[start : start + READ_PAGE]), include=["metadatas"])
+            mine = owner_metadata(owner).items()
+            if any(not mine <= metadata.items() for metadata in found["metadatas"] or []):
+                return True
         return False
 
     def owners(self) -> list[Owner]:

@@ -10,9 +10,10 @@ where the second begins, which keeps any text verbatim.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -23,6 +24,10 @@ from memoryos_engine.similarity import Vector
 T = TypeVar("T")
 
 PAGE, SEGMENT, KNOWLEDGE, HEAD = "page", "segment", "knowledge", "head"
+IMPORT = "import"
+"""Kind of the row that says that a memory is only half imported."""
+LARGEST = 2**100
+"""Most that a stored number can be: far more than counts reach, far less than floats and JSON hold."""
 OWNER_KEYS = ("user_id", "assistant_id")
 
 
@@ -36,6 +41,18 @@ class Row:
     data: str
     """Everything but the document, as a JSON object."""
     vector: Vector | None = None
+
+
+def read_json(text: str) -> Any:
+    """Return a JSON value that can be written again: no NaN, no infinity, no half of a surrogate pair.
+
+    Raises:
+        ValueError, RecursionError: it is not one.
+    """
+    value = _JSON.decode(text)
+    if "\\u" in text:  # written by us only for control characters
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def owner_metadata(owner: Owner) -> dict[str, str]:
@@ -120,15 +137,15 @@ def _page(row: Row, data: Mapping[str, Any]) -> DialoguePage:
         raise ValueError(split)
     return DialoguePage(
         id=row.id,
-        session_id=_text(data["session_id"]),
+        session_id=_name(data["session_id"]),
         user_input=row.document[:split],
         agent_response=row.document[split:],
         timestamp=_time(data["timestamp"]),
         sequence=_number(data["sequence"]),
         sessions_since=_number(data["sessions_since"]),
-        metadata=MappingProxyType(dict(data["metadata"])),
-        segment_id=_text_or_none(data["segment_id"]),
-        chain_id=_text_or_none(data["chain_id"]),
+        metadata=MappingProxyType(_mapping(data["metadata"])),
+        segment_id=_name_or_none(data["segment_id"]),
+        chain_id=_name_or_none(data["chain_id"]),
         meta_chain=_text(data["meta_chain"]),
         keywords=_texts(data["keywords"]),
         promoted=_flag(data["promoted"]),
@@ -138,7 +155,7 @@ def _page(row: Row, data: Mapping[str, Any]) -> DialoguePage:
 def _segment(row: Row, data: Mapping[str, Any]) -> Segment:
     return Segment(
         id=row.id,
-        summary=row.document,
+        summary=_text(row.document),
         keywords=_texts(data["keywords"]),
         created_at=_time(data["created_at"]),
         sequence=_number(data["sequence"]),
@@ -152,7 +169,7 @@ def _knowledge(row: Row, data: Mapping[str, Any]) -> KnowledgeEntry:
     return KnowledgeEntry(
         id=row.id,
         kind=KnowledgeKind(data["kind"]),
-        text=row.document,
+        text=_text(row.document),
         attribute=_text(data["attribute"]),
         level=_text(data["level"]),
         source_page_ids=_texts(data["source_page_ids"]),
@@ -176,10 +193,20 @@ def _dump_correction(value: Correction | None) -> dict[str, Any]:
     return {"corrected": {"page_id": value.page_id, "said_at": value.said_at.isoformat(), "order": value.order}}
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+_JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+
+
 def _decoded(row: Row, decode: Callable[[Row, Mapping[str, Any]], T]) -> T:
     try:
-        return decode(row, json.loads(row.data))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        return decode(row, read_json(row.data))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptRecord(
             f"record {row.id!r} of kind {row.kind!r} does not decode ({type(error).__name__}); it was left as it is"
         ) from error
@@ -191,8 +218,20 @@ def _text(value: object) -> str:
     return value
 
 
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
+def _name(value: object) -> str:
+    if not _text(value):
+        raise ValueError(value)
+    return _text(value)
+
+
+def _name_or_none(value: object) -> str | None:
+    return None if value is None else _name(value)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(type(value))
+    return value
 
 
 def _texts(values: object) -> tuple[str, ...]:
@@ -204,8 +243,8 @@ def _texts(values: object) -> tuple[str, ...]:
 def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(type(value))
-    if value < 0:
-        raise ValueError(value)
+    if not 0 <= value <= LARGEST:
+        raise ValueError(type(value))
     return value
 
 
@@ -219,7 +258,7 @@ def _time(value: object) -> datetime:
     moment = datetime.fromisoformat(_text(value))
     if moment.tzinfo is None:
         raise ValueError(value)
-    return moment
+    return moment if moment.tzinfo is timezone.utc else moment.astimezone(timezone.utc)
 
 
 def _time_or_none(value: object) -> datetime | None:

@@ -8,17 +8,18 @@ so memory is never ahead of the disk. Two locks: `writing` is held over a whole 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from memoryos_engine.changes import Changes
-from memoryos_engine.errors import CorruptRecord, InvalidInput
+from memoryos_engine.errors import CorruptRecord, ImportCutOff
 from memoryos_engine.page_index import COARSER, Precision
 from memoryos_engine.records import DialoguePage, Owner, Segment
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.adoption import Adoption, half_imported
 from memoryos_engine.storage.chroma import ChromaStore, Head
 from memoryos_engine.storage.codec import (
-    HEAD,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
@@ -30,6 +31,7 @@ from memoryos_engine.storage.codec import (
     encode_page,
     encode_segment,
 )
+from memoryos_engine.storage.stored_rows import stored_rows
 from memoryos_engine.storage.user_records import UserRecords, arrival
 from memoryos_engine.trouble import Trouble
 
@@ -55,6 +57,8 @@ class ResidentSet:
         """When pages were last added here, by the monotonic clock; None if none were since this was loaded."""
         self.epoch = 0
         """Changes whenever records may have vanished or say something else, so that an older plan can be told."""
+        self.half_of = ""
+        """Checksum of the file of which only a part was imported; then the set is empty. "" for a whole memory."""
         self.head = Head()
         self._raised = False
         self._stale = False
@@ -129,28 +133,32 @@ class ResidentSet:
         with self.writing, self.reading:
             self.epoch += 1
 
-    def all_rows(self) -> list[Row]:
-        """Read every row of the owner from the store but the head."""
-        return [row for row in self._store.rows(self.owner) if row.kind != HEAD]
+    def stored(self) -> Iterator[Row]:
+        """Read the owner's records from the store (see `stored_rows`)."""
+        return stored_rows(self.owner, self._store)
 
-    def adopt(self, rows: Sequence[Row]) -> None:
-        """Write rows as they are, vectors included, and load them.
-
-        Raises:
-            InvalidInput: an id is somebody's already; nothing was written.
-        """
+    @contextmanager
+    def adopting(self, source: str) -> Iterator[Adoption]:
+        """Give what writes the rows of a file, and load them in the end; a set that is left half is as good as none."""
         with self.writing:
-            if self._store.taken([row.id for row in rows]):
-                raise InvalidInput("file", "holds ids of records that are somebody else's here", "Export it again.")
-            newest = max((decode_page(row).sequence for row in rows if row.kind == PAGE), default=-1)
-            self._store.commit(self.owner, rows, next_sequence=newest + 1)
+            self._stale = True
+            yield Adoption(self.owner, self._store, source=source, dimension=self._dimension)
             self.load()
+
+    def require_whole(self) -> None:
+        """Raise ImportCutOff if only a part of the memory is here."""
+        if self.half_of:
+            raise ImportCutOff
 
     def refresh(self) -> None:
         """Reload if another process committed since this set last read or wrote, or it could not be read then."""
         with self.writing:
-            if self._stale or (self._store.shared and self._store.head(self.owner) != self.head):
+            if self._stale or self.outrun():
                 self.load()
+
+    def outrun(self) -> bool:
+        """Say whether another process committed since this set last read or wrote."""
+        return self._store.shared and self._store.head(self.owner) != self.head
 
     def clear(self) -> None:
         """Delete everything of the owner, in store and memory."""
@@ -174,13 +182,16 @@ class ResidentSet:
         """Read the owner's records from the store, replacing what is here."""
         with self.writing:
             head, rows = self._store.load(self.owner)
+            half_of = half_imported(rows)
+            if half_of:
+                rows = []
             if self._complete(rows, head.next_sequence):
                 head, rows = self._store.load(self.owner)
             records = self._adopted(rows, head.next_sequence)
             with self.reading:
                 self.records, self.head, self._raised = records, head, False
                 self.epoch += 1
-                self._stale = False
+                self.half_of, self._stale = half_of, bool(half_of)
 
     # -- loading ------------------------------------------------------------------
 
