@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from memoryos_engine.clock import as_utc
 from memoryos_engine.errors import InvalidInput
 from memoryos_engine.memory_view import MemoryView
+from memoryos_engine.records import DialoguePage
 from memoryos_engine.settings import require_id, require_text
 from memoryos_engine.transfer.exporting import export_memory
 from memoryos_engine.transfer.importing import import_file
@@ -69,12 +70,8 @@ class MemoryRights(MemoryView):
             InvalidInput: neither bound is given, one is no time, or the span is empty; nothing was changed.
             StoreError: not all of them are gone; those of earlier changes are. Doing it again finishes it.
         """
-        first, end = _span(since, until)
         pages = self.session_pages() if session_only else self.pages()
-        said = [(page.id, page.timestamp) for page in pages]
-        return self._forget_pages(
-            [key for key, at in said if (first is None or first <= at) and (end is None or at < end)]
-        )
+        return self._forget_pages([page.id for page in said_between(pages, since, until)])
 
     def purge(self) -> None:
         """Delete everything of this user and assistant, also what an import that was cut off left."""
@@ -131,6 +128,19 @@ class UserRights:
         for owner in owners:
             system.purge(owner)
         return len(owners)
+
+
+def said_between(
+    pages: Iterable[DialoguePage], since: datetime | str | None, until: datetime | str | None
+) -> list[DialoguePage]:
+    """Return the pages that were said in a span of time; see `MemoryRights.forget_between`.
+
+    Raises:
+        InvalidInput: neither bound is given, one is no time, or the span is empty.
+    """
+    first, end = _span(since, until)
+    late = (page for page in pages if first is None or first <= page.timestamp)
+    return [page for page in late if end is None or page.timestamp < end]
 
 
 def _span(since: datetime | str | None, until: datetime | str | None) -> tuple[datetime | None, datetime | None]:
