@@ -124,7 +124,8 @@ class UserRights:
             StoreError: not all of them are gone. Doing it again finishes it.
         """
         system = cast("MemoryOS", self)
-        owners = [owner for owner in system.users() if owner.user_id == require_id("user_id", user_id)]
+        wanted = require_id("user_id", user_id)
+        owners = [owner for owner in system.users() if owner.user_id == wanted]
         for owner in owners:
             system.purge(owner)
         return len(owners)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from memoryos_engine.errors import CorruptRecord, InvalidInput
+from memoryos_engine.intake import DEEPEST, depth
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.settings import require_id, require_text
 from memoryos_engine.storage.codec import (
@@ -31,8 +32,8 @@ LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of a line that are read, where pages are not allowed to be so long that a line may be longer."""
 ESCAPED = 8
 """Most bytes of a line that a byte of a page takes, with some to spare."""
-DEEPEST = 200
-"""Lists and objects inside each other; what is deeper could be read here and not be written again elsewhere."""
+_NESTED = DEEPEST + 2
+"""Lists and objects of a line inside each other: metadata is in the data of a record."""
 
 Record = DialoguePage | Segment | KnowledgeEntry
 _DECODE: dict[str, Callable[[Row], Record]] = {PAGE: decode_page, SEGMENT: decode_segment, KNOWLEDGE: decode_knowledge}
@@ -132,18 +133,9 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
         raise unreadable(error, f" in line {number}") from error
     if not isinstance(value, dict):
         raise InvalidInput("file", "is not an export", _FROM_EXPORT)
-    if line.count(b"[") + line.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
+    if line.count(b"[") + line.count(b"{") > _NESTED and depth(value) > _NESTED:
         raise InvalidInput("file", f"holds a record nested too deeply, in line {number}", _AGAIN)
     return value
-
-
-def _depth(value: object) -> int:
-    """Return how many lists and objects are inside each other."""
-    depth, level = 0, [value]
-    while level := [each for each in level if isinstance(each, (dict, list))]:
-        depth += 1
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
-    return depth
 
 
 def _owner(header: Mapping[str, Any]) -> Owner:
