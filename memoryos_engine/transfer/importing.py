@@ -110,14 +110,13 @@ def _refuse(problem: str) -> None:
 @contextmanager
 def _opened(file: Path) -> Iterator[BinaryIO]:
     try:
-        with file.open("rb") as stream:
-            if not stream.seekable():
-                raise InvalidInput("file", "can be read only once", "Pass a file on a disk.")
-            yield stream
+        stream = file.open("rb")
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidInput):
-            raise
         raise unreadable(error) from error
+    with stream:
+        if not stream.seekable():
+            raise InvalidInput("file", "can be read only once", "Pass a file on a disk.")
+        yield stream
 
 
 def _require_room(resident: ResidentSet, sha256: str) -> None:
