@@ -24,6 +24,7 @@ from memoryos_engine.storage.residency import ResidentSets
 from memoryos_engine.storage.survey import Census, RawRow, is_whole, memories, rows_by_id, rows_of
 
 SET_ASIDE = "was set aside by an earlier repair; purging its owner deletes it"
+CUT_OFF = "says that this user's import was cut off; import the same file again, or purge the user"
 UNOWNED = "set it aside with all it holds"
 
 
@@ -83,6 +84,8 @@ def repaired(owner: Owner, store: ChromaStore, embed: Embed) -> list[Finding]:
     while True:
         draft = draft_of(owner, rows_of(store, owner), dimension=store.dimension)
         before, heads = _found(draft), Heads(draft.heads)
+        if draft.cut_off:
+            return before
         for invariant in INVARIANTS:
             if any(True for _ in invariant.find(draft)):
                 invariant.mend(draft, embed)
@@ -116,6 +119,8 @@ def check_unowned(store: ChromaStore, taken: Census, *, repair: bool) -> list[Fi
 
 
 def _found(draft: Draft) -> list[Finding]:
+    if draft.cut_off:
+        return [Finding(owner=draft.owner, record_id=draft.cut_off, problem=CUT_OFF)]
     broken = [
         Finding(owner=draft.owner, record_id=record_id, problem=problem, repair=invariant.repair)
         for invariant in INVARIANTS

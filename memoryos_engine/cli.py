@@ -46,6 +46,7 @@ EmbedderOption = Annotated[
     str, typer.Option("--embedder", envvar="MEMORYOS_EMBEDDER", help="The embedder that the store was made with.")
 ]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DEFAULT_PATH = Path("memoryos_data")
 DEFAULT_USER, DEFAULT_ASSISTANT, DEFAULT_SESSION, DEFAULT_EMBEDDER = "user", "assistant", "default", "hashing"
 
@@ -145,13 +146,14 @@ def audit(
 @app.command()
 def users(path: PathOption = DEFAULT_PATH, embedder: EmbedderOption = DEFAULT_EMBEDDER) -> None:
     """List everyone who has a memory here."""
+    from memoryos_engine.forgetting_commands import page_count
     from memoryos_engine.terminal import table
 
     with opened(path, embedder) as system:
         made = table("", ("user", "assistant", "pages"), left=("user", "assistant"))
         for owner in system.users():
-            pages = len(system.memory(owner.user_id, owner.assistant_id).pages())
-            made.add_row(stored(owner.user_id), stored(owner.assistant_id), f"{pages:,}")
+            pages = page_count(system.memory(owner.user_id, owner.assistant_id))
+            made.add_row(stored(owner.user_id), stored(owner.assistant_id), pages)
     console().print(made)
 
 
@@ -186,19 +188,25 @@ def stats(
 
 @app.command()
 def forget(
-    record_id: Annotated[str, typer.Argument(help="Id of a page or a knowledge entry.")],
+    record_id: Annotated[str | None, typer.Argument(help="Id of a page or a knowledge entry.")] = None,
+    session: Annotated[str | None, typer.Option("--session", help="Every page of this session instead.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Every page from this time on, ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Every page before this time, ISO 8601.")] = None,
     user: UserOption = DEFAULT_USER,
     assistant: AssistantOption = DEFAULT_ASSISTANT,
     path: PathOption = DEFAULT_PATH,
     embedder: EmbedderOption = DEFAULT_EMBEDDER,
+    yes: YesOption = False,
 ) -> None:
-    """Delete one page or one knowledge entry.
+    """Delete one page or knowledge entry, or the pages of a session or a span of time.
 
-    With a page goes what was derived from it alone.
+    With pages goes what was derived from them alone.
     """
+    from memoryos_engine.forgetting_commands import Unwanted, forget_unwanted
+
+    what = Unwanted(record_id=record_id, session=session, since=since, until=until)
     with opened(path, embedder) as system:
-        known(system, user, assistant).forget(record_id)
-    console().print(stored(f"Forgot {record_id}"), soft_wrap=True)
+        forget_unwanted(known(system, user, assistant), what, ask=not yes)
 
 
 @app.command()
@@ -207,17 +215,15 @@ def purge(
     assistant: AssistantOption = DEFAULT_ASSISTANT,
     path: PathOption = DEFAULT_PATH,
     embedder: EmbedderOption = DEFAULT_EMBEDDER,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
+    everyone: Annotated[bool, typer.Option("--all-assistants", help="With whichever assistants.")] = False,
 ) -> None:
-    """Delete everything of one user with one assistant."""
+    """Delete everything of one user with one assistant, or with all."""
+    from memoryos_engine.forgetting_commands import purge_memories
+
     with opened(path, embedder) as system:
-        memory = known(system, user, assistant)
-        if not yes:
-            name = stored(f"{user} with {assistant}").plain
-            typer.confirm(f"Delete all {len(memory.pages())} pages of {name}?", abort=True)
-        memory.purge()
-    console().print(stored(f"Nothing of {user} with {assistant} is remembered any more."))
-    console().print("Its bytes leave the files of the store with: memoryos vacuum", style="dim")
+        others = [owner.assistant_id for owner in system.users() if owner.user_id == user] if everyone else []
+        purge_memories([known(system, user, each) for each in others or [assistant]], ask=not yes)
 
 
 @app.command()
@@ -269,7 +275,7 @@ def import_(
     if not file.is_file():
         raise InvalidInput("FILE", "does not exist", "Pass a file made by: memoryos export FILE")
     with opened(path, embedder, new=True) as system:
-        memory = system.import_memory(file)
+        memory = system.import_memory(file, progress=console(errors=True).is_terminal)
         line = f"Read {len(memory.pages())} pages of {memory.owner.user_id} with {memory.owner.assistant_id}"
     console().print(stored(line), soft_wrap=True)
 

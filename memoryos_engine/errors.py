@@ -9,7 +9,8 @@
     ├── StoreError                the store's: the data could not be read or written
     │   ├── StoreLocked           another process owns the path
     │   ├── EmbedderMismatch      the store was made with another embedder
-    │   └── CorruptRecord         a stored record cannot be decoded
+    │   ├── CorruptRecord         a stored record cannot be decoded
+    │   └── ImportCutOff          a memory is only half imported
     └── ModelError                the model's: it did not answer, or not usably
         ├── ChatModelError        the chat model failed
         │   └── ReplyRefused      it declined to answer; asking again will not help
@@ -119,6 +120,16 @@ class EmbedderMismatch(StoreError):
 
 class CorruptRecord(StoreError):
     """A stored record does not decode; it was left untouched."""
+
+
+class ImportCutOff(StoreError):
+    """A memory is only half imported, so it can neither be read nor written. Importing the same file finishes it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this user's memory is not whole: its import is under way elsewhere or was cut off; "
+            "import the same file again, which finishes it, or purge the user"
+        )
 
 
 class ModelError(MemoryOSError):

@@ -23,6 +23,9 @@ RESERVED_KEYS = frozenset(
 )  # fmt: skip
 """Names that metadata may not use: they say whose a record is and where it lives."""
 
+DEEPEST = 100
+"""Lists and dicts of metadata inside each other: far fewer than Python can read and write wherever it is called."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
@@ -146,4 +149,15 @@ def _json_copy(metadata: Mapping[str, Any]) -> dict[str, JSONValue]:
     except (TypeError, ValueError, RecursionError) as error:
         fix = "Use str, int, finite float, bool, None, and lists or dicts of these."
         raise InvalidInput("metadata", "holds a value that JSON cannot", fix) from error
+    if depth(copied) > DEEPEST:
+        raise InvalidInput("metadata", f"is nested more than {DEEPEST} deep", "Flatten it.")
     return copied
+
+
+def depth(value: object) -> int:
+    """Return how many lists and dicts of a JSON value are inside each other."""
+    levels, level = 0, [value]
+    while level := [each for each in level if isinstance(each, (dict, list))]:
+        levels += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return levels

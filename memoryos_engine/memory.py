@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +21,15 @@ from memoryos_engine.records import DialoguePage, KnowledgeEntry
 from memoryos_engine.reopening import reopened_memory
 from memoryos_engine.retrieval import Request
 from memoryos_engine.retrieved import RetrievedMemory
+from memoryos_engine.rights import MemoryRights
 from memoryos_engine.settings import require_count, require_id, require_text
-from memoryos_engine.transfer import export_memory, import_turns
+from memoryos_engine.transfer.turn_import import import_turns
 
 if TYPE_CHECKING:
     from memoryos_engine.status import MemoryStatus
 
 
-FORGOTTEN_AT_ONCE = 500
-"""Pages of a session that one change deletes: the rest of memory is gone through once for each change."""
-
-
-class UserMemory(MemoryView, AwaitedMemory):
+class UserMemory(MemoryRights, MemoryView, AwaitedMemory):
     """A handle on one user's memory in one session of a system. Holds no state of its own; thread-safe.
 
     Made by `MemoryOS.memory`. Leaving it as a context manager flushes it.
@@ -186,7 +182,7 @@ class UserMemory(MemoryView, AwaitedMemory):
         """
         return Exchange(self, self.system, query, relationship, style_hint, conversation_metadata, max_tokens).pieces()
 
-    # -- correcting, deleting and moving ------------------------------------------------
+    # -- correcting and moving (deleting is in `rights`) ------------------------------------------------
 
     def correct(self, entry_id: str, text: str, *, timestamp: datetime | str | None = None) -> KnowledgeEntry:
         """Say that a profile value or fact is wrong or out of date and how it is now; return the entry that holds now.
@@ -223,39 +219,6 @@ class UserMemory(MemoryView, AwaitedMemory):
             StoreError: nothing was changed, or the store failed when that was done already; call it again.
         """
         return move_pages(self.system, self.owner, list(page_ids), require_id("session_id", session_id))
-
-    def forget(self, record_id: str) -> None:
-        """Delete a page, with what was derived from it alone, or a knowledge entry.
-
-        The pages that an entry was read from stay, and what it had ended or corrected holds again.
-
-        Raises:
-            NotFound: this user has no such record.
-            StoreError: it is not known whether all of it is gone; doing it again finishes it.
-        """
-        with self.system.resident(self.owner) as resident:
-            self.system.updater.forget(resident, require_text("record_id", record_id))
-
-    def forget_session(self) -> int:
-        """Delete every page of this session, with what was derived from them alone; return how many there were.
-
-        Raises:
-            StoreError: not all of them are gone; those of earlier changes are. Doing it again finishes it.
-        """
-        forgotten = 0
-        ids = [page.id for page in self.session_pages()]
-        for start in range(0, len(ids), FORGOTTEN_AT_ONCE):
-            with self.system.resident(self.owner) as resident:  # somebody else may have forgotten some meanwhile
-                forgotten += self.system.updater.forget_pages(resident, ids[start : start + FORGOTTEN_AT_ONCE])
-        return forgotten
-
-    def purge(self) -> None:
-        """Delete everything of this user and assistant."""
-        self.system.purge(self.owner)
-
-    def export(self, file: str | Path) -> int:
-        """Write the whole memory to `file` as JSON Lines and return the number of records."""
-        return export_memory(self, self.system, Path(file))
 
     # -- background work ------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from memoryos_engine.retrieval import unasked
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.settings import require_count, require_text
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.audit_log import read_audit
 from memoryos_engine.storage.user_records import arrival
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class MemoryView:
         first = None if since is None else as_utc(since, "since")
         end = None if until is None else as_utc(until, "until")
         with self.system.resident(self.owner) as resident:
-            events = resident.audit()
+            events = read_audit(resident.store, self.owner)
         return [each for each in events if (not first or first <= each.at) and (not end or each.at < end)]
 
     def latest_memory(self) -> RetrievedMemory:

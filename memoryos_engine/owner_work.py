@@ -36,7 +36,7 @@ class _System(Protocol):
 
     def clock(self) -> datetime: ...
     def require_open(self) -> None: ...
-    def resident(self, owner: Owner) -> AbstractContextManager[ResidentSet]: ...
+    def resident(self, owner: Owner, *, half: bool = False) -> AbstractContextManager[ResidentSet]: ...
     def schedule(self, owner: Owner, *, at_once: bool) -> None: ...
 
 
@@ -74,7 +74,11 @@ class OwnerWork:
 
     def purge(self: _System, owner: Owner) -> None:
         """Delete everything of the owner and drop what was to be done for them."""
-        with Traced("memoryos.purge", owner) as span, self.resident(owner) as resident, resident.consolidating:
+        with (
+            Traced("memoryos.purge", owner) as span,
+            self.resident(owner, half=True) as resident,
+            resident.consolidating,
+        ):
             pages = len(resident.records.pages)
             self._worker.forget(owner)
             self._visits.take(owner)

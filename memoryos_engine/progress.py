@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def bar(title: str, unit: str, total: int, *, shown: bool) -> Iterator[Callable[[int], object]]:
+def bar(title: str, unit: str, total: int | None, *, shown: bool) -> Iterator[Callable[[int], object]]:
     """Give a function that moves a bar by so many units; without a bar it moves nothing."""
     if not shown:
         yield lambda count: None  # noqa: ARG005

@@ -30,12 +30,12 @@ from memoryos_engine.prompts import Prompts
 from memoryos_engine.recent_owners import RecentOwners
 from memoryos_engine.records import Owner
 from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
+from memoryos_engine.rights import UserRights
 from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, StorageOptions, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.storage.vacuum import vacuum
-from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import WaitingVisits
 from memoryos_engine.worker import Outcome, Worker
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS(Care, OwnerWork):
+class MemoryOS(Care, UserRights, OwnerWork):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:
@@ -134,14 +134,6 @@ class MemoryOS(Care, OwnerWork):
         self.require_open()
         return self._storage.store.owners()
 
-    def import_memory(self, file: str | Path) -> UserMemory:
-        """Read a memory written by `export` into this store and return it.
-
-        Raises:
-            InvalidInput: the file is not an export, is damaged, or its user already has a memory here.
-        """
-        return import_file(self, Path(file))
-
     def vacuum(self) -> None:
         """Leave no byte of deleted text in the files of the store, then open it again.
 
@@ -216,10 +208,16 @@ class MemoryOS(Care, OwnerWork):
             raise ClosedError
 
     @contextmanager
-    def resident(self, owner: Owner) -> Iterator[ResidentSet]:
-        """Give the owner's records; what a crash left pending is taken up the first time."""
+    def resident(self, owner: Owner, *, half: bool = False) -> Iterator[ResidentSet]:
+        """Give the owner's records; what a crash left pending is taken up the first time.
+
+        Raises:
+            ImportCutOff: only a part of them was imported, and what is wanted is not the `half` of it.
+        """
         self.require_open()
         with self._events.told(), self._storage.residents.use(owner) as resident:
+            if not half:
+                resident.require_whole()
             if self._resumed.is_new(owner) and self._is_due(resident):
                 self._worker.schedule(owner, delay=0.0)
             yield resident

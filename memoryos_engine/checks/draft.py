@@ -11,15 +11,16 @@ import numpy as np
 from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, Owner, Segment
 from memoryos_engine.similarity import Vector, unit
+from memoryos_engine.storage.audit_codec import decode_audit
 from memoryos_engine.storage.codec import (
     AUDIT,
     HEAD,
+    IMPORT,
     KNOWLEDGE,
     PAGE,
     QUARANTINED,
     SEGMENT,
     Row,
-    decode_audit,
     decode_knowledge,
     decode_page,
     decode_segment,
@@ -58,6 +59,8 @@ class Draft:
     """Ids of the rows that were set aside."""
     heads: dict[int, Head] = field(default_factory=dict)
     """By writer."""
+    cut_off: str = ""
+    """Id of the row that says that only a part of the memory was imported; nothing else is to be said of it then."""
     broken_head: bool = False
     """Whether the head of the writer of an owned store does not decode."""
     head_problem: str = ""
@@ -136,6 +139,8 @@ def draft_of(owner: Owner, rows: Iterable[RawRow], *, dimension: int) -> Draft:
         draft.raw[raw.id] = raw
         if raw.row.kind == HEAD or raw.id == head_id(owner):
             _take_head(draft, raw)
+        elif raw.row.kind == IMPORT:
+            draft.cut_off = raw.id
         elif raw.row.kind == QUARANTINED:
             draft.aside[raw.id] = None
         else:

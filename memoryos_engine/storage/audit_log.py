@@ -5,8 +5,9 @@ from __future__ import annotations
 from memoryos_engine.audit import AuditEvent, audited
 from memoryos_engine.changes import Changes
 from memoryos_engine.records import Owner
+from memoryos_engine.storage.audit_codec import decode_audit, encode_audit
 from memoryos_engine.storage.chroma import ChromaStore
-from memoryos_engine.storage.codec import AUDIT, Row, decode_audit, encode_audit
+from memoryos_engine.storage.codec import AUDIT, Row
 from memoryos_engine.storage.user_records import UserRecords
 
 

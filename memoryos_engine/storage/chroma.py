@@ -187,12 +187,18 @@ class ChromaStore:
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return {row_id: 1.0 - float(distance) for row_id, distance in pairs}
 
-    def taken(self, ids: Sequence[str]) -> bool:
-        """Say whether any owner has a record with one of these ids."""
+    def ids(self, owner: Owner, kind: str) -> list[str]:
+        """Return the ids of the owner's rows of one kind, sorted."""
+        return sorted(row_id for found in self.scan([], where=_owned(owner, {"kind": kind})) for row_id in found["ids"])
+
+    def strangers(self, owner: Owner, ids: Sequence[str]) -> bool:
+        """Say whether somebody else than the owner has a record with one of these ids."""
         for start in range(0, len(ids), READ_PAGE):
             with self._guard.translated("read"):
-                if self._get(ids=list(ids[start : start + READ_PAGE]), include=[])["ids"]:
-                    return True
+                found = self._get(ids=list(ids[start : start + READ_PAGE]), include=["metadatas"])
+            mine = owner_metadata(owner).items()
+            if any(not mine <= metadata.items() for metadata in found["metadatas"] or []):
+                return True
         return False
 
     def owners(self) -> list[Owner]:

@@ -10,22 +10,33 @@ where the second begins, which keeps any text verbatim.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import numpy as np
-
-from memoryos_engine.audit import AuditChange, AuditEvent
 from memoryos_engine.errors import CorruptRecord
-from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment, stable_id
-from memoryos_engine.similarity import Vector, unit
+from memoryos_engine.records import Correction, DialoguePage, KnowledgeEntry, KnowledgeKind, Owner, Segment
+from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.fields import (
+    flag,
+    mapping,
+    name,
+    name_or_none,
+    number,
+    read_json,
+    text,
+    texts,
+    time,
+    time_or_none,
+)
 
 T = TypeVar("T")
 
 PAGE, SEGMENT, KNOWLEDGE, HEAD, AUDIT = "page", "segment", "knowledge", "head", "audit"
+IMPORT = "import"
+"""Kind of the row that says that a memory is only half imported."""
 QUARANTINED = "quarantined"
 """A record that did not decode and was set aside by `check(repair=True)`, kept whole; no part of any memory."""
 UNSEEN = (HEAD, QUARANTINED)
@@ -43,16 +54,6 @@ class Row:
     data: str
     """Everything but the document, as a JSON object."""
     vector: Vector | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AuditRecord:
-    """The events of one change of state."""
-
-    at: datetime
-    sequence: int
-    """Of the owner's next page before it."""
-    events: tuple[AuditEvent, ...]
 
 
 def owner_metadata(owner: Owner) -> dict[str, str]:
@@ -75,7 +76,7 @@ def encode_page(page: DialoguePage, vector: Vector) -> Row:
         "keywords": page.keywords,
         "promoted": page.promoted,
     }
-    return _row(page.id, PAGE, page.user_input + page.agent_response, data, vector)
+    return made_row(page.id, PAGE, page.user_input + page.agent_response, data, vector)
 
 
 def decode_page(row: Row) -> DialoguePage:
@@ -84,7 +85,7 @@ def decode_page(row: Row) -> DialoguePage:
     Raises:
         CorruptRecord: a field is missing or holds something else than was written.
     """
-    return _decoded(row, _page)
+    return decoded(row, _page)
 
 
 def encode_segment(segment: Segment, vector: Vector) -> Row:
@@ -97,12 +98,12 @@ def encode_segment(segment: Segment, vector: Vector) -> Row:
         "last_visited_at": _dump_time(segment.last_visited_at),
         "archived": segment.archived,
     }
-    return _row(segment.id, SEGMENT, segment.summary, data, vector)
+    return made_row(segment.id, SEGMENT, segment.summary, data, vector)
 
 
 def decode_segment(row: Row) -> Segment:
     """Return the segment of a row, or raise CorruptRecord."""
-    return _decoded(row, _segment)
+    return decoded(row, _segment)
 
 
 def encode_knowledge(entry: KnowledgeEntry, vector: Vector) -> Row:
@@ -119,75 +120,50 @@ def encode_knowledge(entry: KnowledgeEntry, vector: Vector) -> Row:
         "uses": entry.uses,
         **_dump_correction(entry.corrected),
     }
-    return _row(entry.id, KNOWLEDGE, entry.text, data, vector)
+    return made_row(entry.id, KNOWLEDGE, entry.text, data, vector)
 
 
 def decode_knowledge(row: Row) -> KnowledgeEntry:
     """Return the knowledge entry of a row, or raise CorruptRecord."""
-    return _decoded(row, _knowledge)
+    return decoded(row, _knowledge)
 
 
-def encode_audit(owner: Owner, events: Sequence[AuditEvent], *, sequence: int, dimension: int) -> Row:
-    """Return the row of the events of one change; the same events of the same moment are the same row.
-
-    Args:
-        owner: whose entries changed.
-        events: at least one, all of one moment.
-        sequence: of the owner's next page; orders the changes of one moment.
-        dimension: length of the vector, which means nothing.
-    """
-    told = [[each.change.value, each.entry_id, each.kind.value, each.attribute, each.page_ids] for each in events]
-    data = {"at": events[0].at.isoformat(), "sequence": sequence, "events": told}
-    row_id = stable_id(AUDIT, owner.user_id, owner.assistant_id, json.dumps(data))
-    return _row(row_id, AUDIT, "", data, scattered(row_id, dimension))
-
-
-def scattered(row_id: str, dimension: int) -> Vector:
-    """Return the vector of a row that is not searched for: any direction, for many equal ones slow Chroma's search."""
-    chance = np.random.default_rng(list(row_id.encode()))
-    return unit(chance.standard_normal(dimension).astype(np.float32))
-
-
-def decode_audit(row: Row) -> AuditRecord:
-    """Return the events of a row and where they stand among others, or raise CorruptRecord."""
-    return _decoded(row, _audit)
-
-
-def _row(row_id: str, kind: str, document: str, data: Mapping[str, Any], vector: Vector) -> Row:
+def made_row(row_id: str, kind: str, document: str, data: Mapping[str, Any], vector: Vector) -> Row:
+    """Return a row whose `data` is written as JSON."""
     return Row(id=row_id, kind=kind, document=document, data=json.dumps(data, ensure_ascii=False), vector=vector)
 
 
 def _page(row: Row, data: Mapping[str, Any]) -> DialoguePage:
-    split = _number(data["split"])
+    split = number(data["split"])
     if split > len(row.document):
         raise ValueError(split)
     return DialoguePage(
         id=row.id,
-        session_id=_text(data["session_id"]),
+        session_id=name(data["session_id"]),
         user_input=row.document[:split],
         agent_response=row.document[split:],
-        timestamp=_time(data["timestamp"]),
-        sequence=_number(data["sequence"]),
-        sessions_since=_number(data["sessions_since"]),
-        metadata=MappingProxyType(dict(data["metadata"])),
-        segment_id=_text_or_none(data["segment_id"]),
-        chain_id=_text_or_none(data["chain_id"]),
-        meta_chain=_text(data["meta_chain"]),
-        keywords=_texts(data["keywords"]),
-        promoted=_flag(data["promoted"]),
+        timestamp=time(data["timestamp"]),
+        sequence=number(data["sequence"]),
+        sessions_since=number(data["sessions_since"]),
+        metadata=MappingProxyType(mapping(data["metadata"])),
+        segment_id=name_or_none(data["segment_id"]),
+        chain_id=name_or_none(data["chain_id"]),
+        meta_chain=text(data["meta_chain"]),
+        keywords=texts(data["keywords"]),
+        promoted=flag(data["promoted"]),
     )
 
 
 def _segment(row: Row, data: Mapping[str, Any]) -> Segment:
     return Segment(
         id=row.id,
-        summary=row.document,
-        keywords=_texts(data["keywords"]),
-        created_at=_time(data["created_at"]),
-        sequence=_number(data["sequence"]),
-        visits=_number(data["visits"]),
-        last_visited_at=_time_or_none(data["last_visited_at"]),
-        archived=_flag(data["archived"]),
+        summary=text(row.document),
+        keywords=texts(data["keywords"]),
+        created_at=time(data["created_at"]),
+        sequence=number(data["sequence"]),
+        visits=number(data["visits"]),
+        last_visited_at=time_or_none(data["last_visited_at"]),
+        archived=flag(data["archived"]),
     )
 
 
@@ -195,41 +171,21 @@ def _knowledge(row: Row, data: Mapping[str, Any]) -> KnowledgeEntry:
     return KnowledgeEntry(
         id=row.id,
         kind=KnowledgeKind(data["kind"]),
-        text=row.document,
-        attribute=_text(data["attribute"]),
-        level=_text(data["level"]),
-        source_page_ids=_texts(data["source_page_ids"]),
-        said_at=_time(data["said_at"]),
-        order=_number(data["order"]),
-        valid_until=_time_or_none(data["valid_until"]),
-        repetitions=_number(data["repetitions"]),
-        uses=_number(data["uses"]),
+        text=text(row.document),
+        attribute=text(data["attribute"]),
+        level=text(data["level"]),
+        source_page_ids=texts(data["source_page_ids"]),
+        said_at=time(data["said_at"]),
+        order=number(data["order"]),
+        valid_until=time_or_none(data["valid_until"]),
+        repetitions=number(data["repetitions"]),
+        uses=number(data["uses"]),
         corrected=_correction(data["corrected"]) if "corrected" in data else None,
     )
 
 
-def _audit(_: Row, data: Mapping[str, Any]) -> AuditRecord:
-    at, sequence = _time(data["at"]), _number(data["sequence"])
-    if not isinstance(data["events"], list):
-        raise TypeError(type(data["events"]))
-    return AuditRecord(at=at, sequence=sequence, events=tuple(_audit_event(at, *told) for told in data["events"]))
-
-
-def _audit_event(
-    at: datetime, change: object, entry_id: object, kind: object, attribute: object, page_ids: object
-) -> AuditEvent:
-    return AuditEvent(
-        at=at,
-        change=AuditChange(change),
-        entry_id=_text(entry_id),
-        kind=KnowledgeKind(kind),
-        attribute=_text(attribute),
-        page_ids=_texts(page_ids),
-    )
-
-
 def _correction(data: Mapping[str, Any]) -> Correction:
-    return Correction(page_id=_text(data["page_id"]), said_at=_time(data["said_at"]), order=_number(data["order"]))
+    return Correction(page_id=text(data["page_id"]), said_at=time(data["said_at"]), order=number(data["order"]))
 
 
 def _dump_correction(value: Correction | None) -> dict[str, Any]:
@@ -239,54 +195,18 @@ def _dump_correction(value: Correction | None) -> dict[str, Any]:
     return {"corrected": {"page_id": value.page_id, "said_at": value.said_at.isoformat(), "order": value.order}}
 
 
-def _decoded(row: Row, decode: Callable[[Row, Mapping[str, Any]], T]) -> T:
+def decoded(row: Row, decode: Callable[[Row, Mapping[str, Any]], T]) -> T:
+    """Return what `decode` makes of a row and its data.
+
+    Raises:
+        CorruptRecord: a field is missing or holds something else than was written.
+    """
     try:
-        return decode(row, json.loads(row.data))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        return decode(row, read_json(row.data))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptRecord(
             f"record {row.id!r} of kind {row.kind!r} does not decode ({type(error).__name__}); it was left as it is"
         ) from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(type(value))
-    return value
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _texts(values: object) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise TypeError(type(values))
-    return tuple(map(_text, values))
-
-
-def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(type(value))
-    if value < 0:
-        raise ValueError(value)
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(type(value))
-    return value
-
-
-def _time(value: object) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError(value)
-    return moment
-
-
-def _time_or_none(value: object) -> datetime | None:
-    return None if value is None else _time(value)
 
 
 def _dump_time(value: datetime | None) -> str | None:

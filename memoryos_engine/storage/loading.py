@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.page_index import Precision
-from memoryos_engine.records import DialoguePage
+from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
     KNOWLEDGE,
     PAGE,
@@ -19,6 +20,7 @@ from memoryos_engine.storage.codec import (
     decode_segment,
     encode_page,
 )
+from memoryos_engine.storage.heads import Heads
 from memoryos_engine.storage.user_records import UserRecords, arrival
 
 
@@ -64,6 +66,23 @@ def unfinished(rows: Iterable[Row]) -> list[Row]:
         if whole != page:
             found.append(encode_page(whole, vector))
     return found
+
+
+def finished(store: ChromaStore, owner: Owner) -> tuple[Heads, list[Row]]:
+    """Write what is unfinished, unless somebody did meanwhile; return everything anew.
+
+    Called where no other process that shares the owner's locks is writing.
+
+    Raises:
+        StoreError: it cannot be read or written.
+    """
+    heads, rows = store.load(owner)
+    late = unfinished(rows)
+    if late:
+        places = [decode_page(row).sequence + 1 for row in late]
+        own = heads.by_writer.get(store.writer)
+        store.commit(owner, late, next_sequence=max(heads.next_sequence, *places), own=own)
+    return store.load(owner) if late else (heads, rows)
 
 
 def pages_of(rows: Iterable[Row]) -> list[tuple[DialoguePage, Vector]]:

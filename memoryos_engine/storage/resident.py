@@ -10,30 +10,26 @@ the disk.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from memoryos_engine.audit import AuditEvent
 from memoryos_engine.changes import Changes
-from memoryos_engine.errors import InvalidInput
-from memoryos_engine.events import note_seen, seen
+from memoryos_engine.errors import ImportCutOff
+from memoryos_engine.events import note_reloaded, note_seen, seen
 from memoryos_engine.page_index import COARSER, Precision
 from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
-from memoryos_engine.storage.audit_log import read_audit, told
+from memoryos_engine.storage.adoption import Adoption, half_imported
+from memoryos_engine.storage.audit_log import told
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
-    AUDIT,
-    PAGE,
-    UNSEEN,
     Row,
-    decode_page,
 )
 from memoryos_engine.storage.encoding import encoded
 from memoryos_engine.storage.exclusion import OneWriter
 from memoryos_engine.storage.heads import NONE, Heads, head_id
-from memoryos_engine.storage.loading import loaded, unfinished
+from memoryos_engine.storage.loading import finished, loaded, unfinished
 from memoryos_engine.storage.user_records import UserRecords
 from memoryos_engine.storage.written_elsewhere import WrittenElsewhere
 from memoryos_engine.trouble import Trouble
@@ -60,10 +56,12 @@ class ResidentSet:
         """When pages were last added here, by the monotonic clock; None if none were since this was loaded."""
         self.epoch = 0
         """Changes whenever records may have vanished or say something else, so that an older plan can be told."""
+        self.half_of = ""
+        """Checksum of the file of which only a part was imported; then the set is empty. "" for a whole memory."""
         self.heads: Heads = NONE
         self._raised = False
         self._stale = False
-        self._store = store
+        self.store = store
         self._dimension = dimension
         self._precision: Precision = "float32"
         self.records = UserRecords(dimension=dimension, precision=self._precision)
@@ -93,7 +91,7 @@ class ResidentSet:
 
     def lease(self, *, wait: bool) -> AbstractContextManager[bool]:
         """Be the only process that consolidates for the owner, as far as that can be told; give whether this one is."""
-        return self._store.exclusion.lease(self.owner, wait=wait)
+        return self.store.exclusion.lease(self.owner, wait=wait)
 
     def vectors(self, page_ids: Iterable[str]) -> dict[str, Vector]:
         """Return the full-precision vectors of pages, from the store where they are not resident."""
@@ -103,11 +101,11 @@ class ResidentSet:
             resident = {page_id: index.vector(page_id) for page_id in wanted if page_id in index}
         found = {page_id: vector for page_id, vector in resident.items() if vector is not None}
         missing = [page_id for page_id in wanted if page_id not in found]
-        return found | {row.id: row.vector for row in self._store.fetch(self.owner, missing) if row.vector is not None}
+        return found | {row.id: row.vector for row in self.store.fetch(self.owner, missing) if row.vector is not None}
 
     def nearest(self, query: Vector, limit: int) -> dict[str, float]:
         """Return page id to similarity for the pages nearest to `query`, by Chroma."""
-        return self._store.nearest(self.owner, query, limit)
+        return self.store.nearest(self.owner, query, limit)
 
     # -- changing -----------------------------------------------------------------
 
@@ -154,28 +152,18 @@ class ResidentSet:
         with self.writing, self.reading:
             self.epoch += 1
 
-    def all_rows(self) -> list[Row]:
-        """Read every row of the owner from the store but the head and what was set aside."""
-        return [row for row in self._store.rows(self.owner) if row.kind not in UNSEEN]
-
-    def audit(self) -> list[AuditEvent]:
-        """Read what happened to knowledge entries from the store, oldest first."""
-        return read_audit(self._store, self.owner)
-
-    def adopt(self, rows: Sequence[Row]) -> None:
-        """Write rows as they are, vectors included, and load them.
-
-        Raises:
-            InvalidInput: an id is somebody's already; nothing was written.
-        """
+    @contextmanager
+    def adopting(self, source: str) -> Iterator[Adoption]:
+        """Give what writes the rows of a file, and load them in the end; a set that is left half is as good as none."""
         with self.writing:
-            own = {row.id for row in self._store.fetch(self.owner, [row.id for row in rows if row.kind == AUDIT])}
-            if self._store.taken([row.id for row in rows if row.id not in own]):
-                raise InvalidInput("file", "holds ids of records that are somebody else's here", "Export it again.")
-            newest = max((decode_page(row).sequence for row in rows if row.kind == PAGE), default=-1)
-            head = self.heads.by_writer.get(self._store.writer)
-            self._store.commit(self.owner, rows, next_sequence=newest + 1, own=head)
+            self._stale = True
+            yield Adoption(self.owner, self.store, source=source, dimension=self._dimension)
             self.load()
+
+    def require_whole(self) -> None:
+        """Raise ImportCutOff if only a part of the memory is here."""
+        if self.half_of:
+            raise ImportCutOff
 
     def refresh(self) -> None:
         """Take over what another process committed since this set last read or wrote, or read it all if it has to be.
@@ -186,19 +174,20 @@ class ResidentSet:
         with self._writer.here:
             if self._stale:
                 self.load()
-            elif self._store.shared:
+            elif self.store.shared:
                 self._catch_up()
 
     def _catch_up(self) -> None:
-        heads = self._store.heads(self.owner)
+        heads = self.store.heads(self.owner)
         if heads == self.heads:
             return
         news = self.heads.news(heads)
-        rows = None if news is None else self._store.since(self.owner, self.heads, news)
+        rows = None if news is None else self.store.since(self.owner, self.heads, news)
         if rows is None or not self._taken_over(rows):
             self.load()
         else:
             self.heads = heads
+        note_reloaded(self.owner)
 
     def _taken_over(self, rows: Sequence[Row]) -> bool:
         """Apply rows that another process wrote; say whether they could be applied to what is here."""
@@ -215,11 +204,15 @@ class ResidentSet:
         with self.still:
             self._stale = True
 
+    def outrun(self) -> bool:
+        """Say whether another process committed since this set last read or wrote."""
+        return self.store.shared and self.store.heads(self.owner) != self.heads
+
     def clear(self) -> None:
         """Delete everything of the owner, in store and memory."""
         with self.writing:
             self._stale = True
-            self._store.purge(self.owner)
+            self.store.purge(self.owner)
             self.trouble.clear()
             self.load()
 
@@ -236,31 +229,18 @@ class ResidentSet:
     def load(self) -> None:
         """Read the owner's records from the store, replacing what is here."""
         with self._writer.here:
-            heads, rows = self._store.load(self.owner)
-            if unfinished(rows):
-                heads, rows = self._completed()
+            heads, rows = self.store.load(self.owner)
+            half_of = half_imported(rows)
+            if half_of:
+                rows = []
+            elif unfinished(rows):
+                with self._writer.alone(begun=True):  # another process may just be writing the rest
+                    heads, rows = finished(self.store, self.owner)
             records = loaded(rows, heads.next_sequence, dimension=self._dimension, precision=self._precision)
             with self.reading:
                 self.records, self.heads, self._raised = records, heads, False
                 self.epoch += 1
-                self._stale = False
-
-    # -- loading ------------------------------------------------------------------
-
-    def _completed(self) -> tuple[Heads, list[Row]]:
-        """Write what is unfinished, unless another process was just writing it; return everything anew."""
-        with self._writer.alone(begun=True):
-            heads, rows = self._store.load(self.owner)
-            late = unfinished(rows)
-            if late:
-                places = [decode_page(row).sequence + 1 for row in late]
-                self._store.commit(
-                    self.owner,
-                    late,
-                    next_sequence=max(heads.next_sequence, *places),
-                    own=heads.by_writer.get(self._store.writer),
-                )
-            return self._store.load(self.owner) if late else (heads, rows)
+                self.half_of, self._stale = half_of, bool(half_of)
 
     def _next_sequence(self, changes: Changes) -> int:
         return max([self.records.next_sequence, *(page.sequence + 1 for page in changes.pages)])
@@ -272,16 +252,16 @@ class ResidentSet:
         reads it then sees the head that the first commit of this process raised. What was
         forgotten raises it too, because the next sequence no longer follows from the pages.
         """
-        if self._raised and not changes.forgotten and not self._store.shared and len(rows) < self._store.max_batch:
-            self._store.append(self.owner, rows)
+        if self._raised and not changes.forgotten and not self.store.shared and len(rows) < self.store.max_batch:
+            self.store.append(self.owner, rows)
             return
-        outworn = self.heads.outworn(self._store.writer) if self._store.shared else []
-        head = self._store.commit(
+        outworn = self.heads.outworn(self.store.writer) if self.store.shared else []
+        head = self.store.commit(
             self.owner,
             rows,
             next_sequence=self._next_sequence(changes),
             forgotten=[*changes.forgotten, *(head_id(self.owner, writer) for writer in outworn)],
-            own=self.heads.by_writer.get(self._store.writer),
+            own=self.heads.by_writer.get(self.store.writer),
         )
         self.heads = self.heads.without(outworn).put(head)
         self._raised = True

@@ -15,7 +15,8 @@ from memoryos_engine.changes import Changes
 from memoryos_engine.cli import app
 from memoryos_engine.errors import CorruptRecord, InvalidInput, StoreError
 from memoryos_engine.records import Correction
-from memoryos_engine.storage.codec import AUDIT, Row, decode_audit, encode_audit
+from memoryos_engine.storage.audit_codec import decode_audit, encode_audit
+from memoryos_engine.storage.codec import AUDIT, Row
 from tests.engine.fakes import TagAnalyst, TagEmbedder
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
@@ -317,7 +318,7 @@ def test_what_was_forgotten_is_not_in_the_log(open_system):
 
 def test_the_log_is_not_resident(home):
     with home.system.resident(home.owner) as resident:
-        _, rows = resident._store.load(home.owner)
+        _, rows = resident.store.load(home.owner)
 
     assert {row.kind for row in rows} == {"page", "segment", "knowledge"}
     assert len(audit_rows(home)) >= 2

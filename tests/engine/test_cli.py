@@ -139,6 +139,58 @@ def test_forget_deletes_one_page(store: Path) -> None:
     assert stored_pages(store) == ["My heron number 1 eats trout."]
 
 
+SPAN = ("--since", "2024-03-02T00:00:00+00:00", "--until", "2024-03-04T00:00:00+00:00")
+
+
+def said_in_march(store: Path) -> None:
+    with MemoryOS(store) as system:
+        for day in range(1, 6):
+            memory = system.memory("user", session_id=f"s{day % 2}")
+            memory.add_memory(f"Day {day}.", timestamp=f"2024-03-0{day}T10:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("what", "left", "told"),
+    [
+        (SPAN, [1, 4, 5], "Forgot 2 pages."),
+        (("--since", "2024-03-05T10:00:00+00:00"), [1, 2, 3, 4], "Forgot 1 page."),
+        (("--until", "2024-03-05T10:00:00+00:00"), [5], "Forgot 4 pages."),
+        (("--session", "s1"), [2, 4], "Forgot 3 pages."),
+        (("--session", "s7"), [1, 2, 3, 4, 5], "No page is there, so none was forgotten."),
+    ],
+)
+def test_forget_deletes_a_session_or_a_span_of_time(store: Path, what: tuple[str, ...], left: list[int], told: str):
+    said_in_march(store)
+    assert run("forget", *what, "--yes").output == told + "\n"
+    assert stored_pages(store) == [f"Day {day}." for day in left]
+
+
+def test_forget_asks_before_many_pages_go(store: Path) -> None:
+    said_in_march(store)
+    refused = run("forget", *SPAN, answer="n\n", status=1)
+    assert "Forget 2 pages, with what was learnt from them alone?" in refused.output
+    assert len(stored_pages(store)) == 5
+    run("forget", "--session", "s1", answer="y\n")
+    assert stored_pages(store) == ["Day 2.", "Day 4."]
+
+
+@pytest.mark.parametrize("ways", [(), ("page_1", "--session", "s1"), ("--session", "s1", *SPAN), ("page_1", *SPAN)])
+def test_forget_wants_exactly_one_way_to_say_what(store: Path, ways: tuple[str, ...]) -> None:
+    said_in_march(store)
+    assert "Pass exactly one of them." in run("forget", *ways, "--yes", status=2).stderr
+    assert len(stored_pages(store)) == 5
+
+
+def test_purge_deletes_what_a_user_told_all_assistants(store: Path) -> None:
+    with MemoryOS(store) as system:
+        for user, assistant in (("user", "cook"), ("user", "coach"), ("other", "cook")):
+            system.memory(user, assistant).add_memory("Hello.")
+    asked = run("purge", "--all-assistants", answer="y\n").output
+    assert asked.startswith("Delete all 1 pages of user with coach, all 1 pages of user with cook? [y/N]: y\n")
+    with MemoryOS(store) as system:
+        assert [(owner.user_id, owner.assistant_id) for owner in system.users()] == [("other", "cook")]
+
+
 def test_purge_asks_first(store: Path) -> None:
     filled(store, pages=2)
     run("purge", answer="n\n", status=1)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from memoryos_engine import MemoryOS
+from memoryos_engine import InvalidInput, MemoryOS, rights
 from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 from memoryos_engine.errors import ChatModelError
 
@@ -97,3 +97,80 @@ def test_a_question_with_a_very_long_number_is_a_question(open_system):
     memory, _ = told(open_system())
 
     assert memory.retrieve_memory("9" * 5000 + " days ago, what was said?").pages == ()
+
+
+# -- spans of time and whole users -----------------------------------------------------------
+
+
+def dated(system: MemoryOS, user: str = "tom", assistant: str = "assistant"):
+    """Days 1 to 6 of March, in two sessions."""
+    memory = system.memory(user, assistant, "s0")
+    for day in range(1, 7):
+        said = {"user_input": f"I love the {WORDS[day]} number {day}.", "timestamp": f"2024-03-0{day}T10:00:00+00:00"}
+        memory.import_turns([{**said, "session_id": f"s{day % 2}"}])
+    memory.flush()
+    return memory
+
+
+def days(memory) -> list[int]:
+    return [page.timestamp.day for page in memory.pages()]
+
+
+@pytest.mark.parametrize(
+    ("span", "gone"),
+    [
+        ({"since": "2024-03-03T10:00:00+00:00", "until": "2024-03-05T10:00:00+00:00"}, [3, 4]),
+        ({"since": "2024-03-05T10:00:00.000001+00:00"}, [6]),
+        ({"until": "2024-03-02T11:00:00+01:00"}, [1]),
+        ({"until": "2024-03-05T10:00:00+00:00", "session_only": True}, [2, 4]),
+        ({"since": "2025-01-01T00:00:00+00:00"}, []),
+    ],
+)
+def test_a_span_of_time_is_forgotten_with_what_was_derived_from_it(open_system, span, gone):
+    """From `since` on, up to but without `until`; the rest is as if its pages were forgotten one by one."""
+    system = open_system(short_term_capacity=1, heat_threshold=0.5)
+    memory, other = dated(system), dated(system, "ann")
+    for page in other.pages():
+        if page.timestamp.day in gone:
+            other.forget(page.id)
+
+    assert memory.forget_between(**span) == len(gone)
+    assert days(memory) == [day for day in range(1, 7) if day not in gone]
+    assert derived(memory) == derived(other)
+    assert memory.knowledge()
+    assert system.check() == []
+
+
+def test_a_long_span_is_forgotten_in_several_changes(system, monkeypatch):
+    monkeypatch.setattr(rights, "FORGOTTEN_AT_ONCE", 2)
+    memory = dated(system)
+
+    assert memory.forget_between(until="2024-03-06T00:00:00+00:00") == 5
+    assert days(memory) == [6]
+
+
+@pytest.mark.parametrize(
+    ("span", "complaint"),
+    [
+        ({}, "since and until are both missing"),
+        ({"since": "soon"}, "since is not a time"),
+        ({"until": 5}, "until is a int"),
+        ({"since": "2024-03-03T10:00:00+00:00", "until": "2024-03-03T10:00:00+00:00"}, "until is not after since"),
+    ],
+)
+def test_a_span_that_is_none_forgets_nothing(system, span, complaint):
+    memory = dated(system)
+    with pytest.raises(InvalidInput, match=complaint):
+        memory.forget_between(**span)
+    assert days(memory) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_user_is_forgotten_with_all_assistants(system):
+    for user, assistant in (("tom", "coach"), ("tom", "cook"), ("tommy", "cook")):
+        dated(system, user, assistant)
+
+    assert system.forget_user("tom") == 2
+    assert [(owner.user_id, owner.assistant_id) for owner in system.users()] == [("tommy", "cook")]
+    assert system.forget_user("tom") == 0
+    with pytest.raises(InvalidInput, match="user_id is empty"):
+        system.forget_user("")

@@ -171,7 +171,7 @@ def test_a_store_that_fails_on_the_way_leaves_whole_pages(memory, monkeypatch):
     """What was not forgotten is there still, and the next call forgets it."""
     collection = memory.system._storage.store._collection
     delete, left = collection.delete, [1]
-    monkeypatch.setattr("memoryos_engine.memory.FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr("memoryos_engine.rights.FORGOTTEN_AT_ONCE", 2)
 
     def failing(**options):
         if not left[0]:

@@ -48,7 +48,7 @@ def test_every_writer_has_what_a_fresh_load_gives(writers, owner, script):
     for place, step, number in script:
         stories[place].do(step, number)
         stories[(place + number) % 3].resident.refresh()
-    store = stories[0].resident._store
+    store = stories[0].resident.store
     fresh = ResidentSet(owner, store, dimension=DIMENSION)
     for story in stories:
         story.resident.refresh()
@@ -68,14 +68,14 @@ def test_new_pages_of_another_writer_are_fetched_alone(make_collection, make_sto
     theirs.do("add", 0)
     ours.refresh()  # a writer that is seen first has all of its rows read
     read: list[int] = []
-    rows = ours._store.rows
+    rows = ours.store.rows
 
     def counting(*asked: Any) -> Any:
         found = list(rows(*asked))
         read.append(len(found))
         return iter(found)
 
-    ours._store.rows = counting
+    ours.store.rows = counting
     for number in range(3):
         theirs.do("add", number)
     ours.refresh()
@@ -133,7 +133,7 @@ def test_two_pages_that_were_given_one_place_get_one_each(writers, make_page, di
     places = {page.id: page.sequence for page in ours.resident.records.pages.values()}
     assert places == {"page_a": 0, "page_b": 1}
     assert picture(ours.resident) == picture(third.resident)
-    assert findings(owner, ours.resident._store) == []
+    assert findings(owner, ours.resident.store) == []
 
 
 def test_what_is_purged_by_one_is_gone_for_all_and_what_comes_after_is_seen(writers):
@@ -163,7 +163,7 @@ def test_what_is_forgotten_while_another_reads_is_gone_for_it_at_its_next_look(w
     for _ in range(2):
         theirs.do("add", 0)
     ours.resident.refresh()
-    collection = theirs.resident._store._collection
+    collection = theirs.resident.store._collection
     delete = type(collection).delete
 
     def looking(self: Any, *args: Any, **options: Any) -> Any:
