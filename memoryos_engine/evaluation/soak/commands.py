@@ -47,6 +47,22 @@ def clock(
     _run("Jumping clock", rounds, lambda folder, step: jump(folder, rounds=rounds, seed=seed, step=step))
 
 
+@app.command()
+def disk(megabytes: Annotated[int, typer.Option("--megabytes", min=8, help="Size of the disk.")] = 12) -> None:
+    """Fill a small disk. Needs to mount one; else it says so."""
+    from memoryos_engine.evaluation.soak.disk import fill_the_disk
+
+    _run("Full disk", 3, lambda folder, step: fill_the_disk(folder, megabytes=megabytes, step=step))
+
+
+@app.command()
+def readonly() -> None:
+    """Take the permission to write away."""
+    from memoryos_engine.evaluation.soak.readonly import forbid_writing
+
+    _run("Read-only", 1, lambda folder, _step: forbid_writing(folder))
+
+
 def _run(title: str, total: int, soak: Callable[[Path, Step], Counts | Skipped]) -> None:
     """Run a soak in a folder that is thrown away, print its counts, and exit by them."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, progress() as bars:
