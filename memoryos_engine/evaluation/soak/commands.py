@@ -63,6 +63,25 @@ def readonly() -> None:
     _run("Read-only", 1, lambda folder, _step: forbid_writing(folder))
 
 
+@app.command()
+def sigterm(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Processes to end.")] = 20,
+    seed: SeedOption = 0,
+) -> None:
+    """Send SIGTERM while a model reads."""
+    from memoryos_engine.evaluation.soak.sigterm import terminate
+
+    _run("SIGTERM", rounds, lambda folder, step: terminate(folder, rounds=rounds, seed=seed, step=step))
+
+
+@app.command()
+def isolation(pairs: Annotated[int, typer.Option("--pairs", min=13, help="Pairs of users.")] = 1000) -> None:
+    """Give users ids that collide, and look through each for the others."""
+    from memoryos_engine.evaluation.soak.isolation import collide
+
+    _run("Isolation", 2 * pairs, lambda folder, step: collide(folder, number=pairs, step=step))
+
+
 def _run(title: str, total: int, soak: Callable[[Path, Step], Counts | Skipped]) -> None:
     """Run a soak in a folder that is thrown away, print its counts, and exit by them."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, progress() as bars:
