@@ -82,6 +82,31 @@ def isolation(pairs: Annotated[int, typer.Option("--pairs", min=13, help="Pairs 
     _run("Isolation", 2 * pairs, lambda folder, step: collide(folder, number=pairs, step=step))
 
 
+@app.command()
+def erasure(
+    users: Annotated[int, typer.Option("--users", min=4, help="Users, a quarter of whom is purged.")] = 20,
+    writes: Annotated[int, typer.Option("--writes", min=1, help="Pages of somebody else written between.")] = 5000,
+) -> None:
+    """Delete, vacuum, and search every file byte by byte."""
+    from memoryos_engine.evaluation.soak.erasure import erase
+
+    _run("Erasure", 4, lambda folder, step: erase(folder, users=users, writes=writes, step=step))
+
+
+@app.command()
+def growth(
+    users: Annotated[int, typer.Option("--users", min=11, help="Users in one process.")] = 2000,
+    pages: Annotated[int, typer.Option("--pages", min=1, help="Pages of each.")] = 100,
+    budget_mb: Annotated[int, typer.Option("--budget-mb", min=1, help="Memory that resident users may take.")] = 128,
+) -> None:
+    """Store many users in one process and measure what they cost."""
+    from memoryos_engine.evaluation.soak.growth import grow
+
+    _run(
+        "Growth", 2, lambda folder, step: grow(folder, users=users, pages=pages, budget_mb=budget_mb, step=step)
+    )
+
+
 def _run(title: str, total: int, soak: Callable[[Path, Step], Counts | Skipped]) -> None:
     """Run a soak in a folder that is thrown away, print its counts, and exit by them."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, progress() as bars:

@@ -148,7 +148,8 @@ def _seen(memory: UserMemory, own: str, strangers: str, folder: Path) -> Iterato
     yield "latest", memory.latest_memory().to_prompt(4000)
     for text in (*_TALK, _LAST):
         found = memory.retrieve_memory(text.format(strangers), top_k=50, touch=False)
-        yield "question of another", repr(found) + found.to_prompt(4000)
+        shown = (found.short_term, found.pages, found.sources, found.user_knowledge, found.assistant_knowledge)
+        yield "question of another", repr((shown, found.user_profile, found.explanations)) + found.to_prompt(4000)
     yield "retrieval", repr(memory.retrieve_memory(_TALK[0].format(own), top_k=50, touch=False).pages)
     yield "export", _export(memory, folder).decode()
 

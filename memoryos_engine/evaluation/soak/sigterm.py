@@ -103,6 +103,7 @@ def _life(
     told += processes.told_until(time.monotonic() + patience)
     hung = told[-1][0] != ENDED
     if hung:
+        os.kill(pid, signal.SIGUSR1); time.sleep(0.5)
         os.kill(pid, signal.SIGKILL)
         told += processes.rest()[0]
     note(ledger, [line for line in told if line[0] == ADDED])
