@@ -14,6 +14,7 @@ import json
 import os
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Head:
     """The sequence of the next page. Kept here because the newest page may have been forgotten."""
 
 
-_one_write = threading.Lock()
+_one_write = threading.RLock()
 """Embedded Chroma holds the interpreter while it writes. Writers that wait here wait without it, so that
 others, such as an event loop, have their turn between two writes."""
 
@@ -67,14 +68,15 @@ class ChromaStore:
         self._pid = os.getpid()
         self.shared = shared
         self._idle = threading.Condition()
-        self._calls = 0
+        self._calls: Counter[int] = Counter()
+        """Calls under way, by thread: closing from a signal handler must not wait for the call that it interrupted."""
         self._closed = False
 
     def close(self) -> None:
         """Let the calls under way end and take no more: a job that waited for a model may come back late."""
         with self._idle:
             self._closed = True
-            self._idle.wait_for(lambda: not self._calls)
+            self._idle.wait_for(lambda: self._calls.total() == self._calls[threading.get_ident()])
 
     def commit(self, owner: Owner, rows: Sequence[Row], *, next_sequence: int, forgotten: Sequence[str] = ()) -> Head:
         """Write `rows` in one upsert together with the head, then delete `forgotten`; return the head.
@@ -227,12 +229,12 @@ class ChromaStore:
         with self._idle:
             if self._closed:
                 raise ClosedError
-            self._calls += 1
+            self._calls[threading.get_ident()] += 1
         try:
             yield
         finally:
             with self._idle:
-                self._calls -= 1
+                self._calls[threading.get_ident()] -= 1
                 self._idle.notify_all()
 
 

@@ -124,8 +124,6 @@ def _raise(child: Callable[..., None], line: str) -> None:
     tell(ENDED, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
-
-
 def main() -> None:
     """Import what children need, then run one for each line of arguments."""
     import chromadb  # noqa: F401

@@ -114,9 +114,7 @@ class _Story:
         self.out_of_order += abs(len(there) - len(self.arrived))
 
 
-def jump(
-    folder: Path, *, rounds: int = 50, seed: int = 0, step: Callable[[], object] = lambda: None
-) -> ClockResult:
+def jump(folder: Path, *, rounds: int = 50, seed: int = 0, step: Callable[[], object] = lambda: None) -> ClockResult:
     """Use a memory whose clock jumps a year both ways, close and open it on the way, and audit it.
 
     Args:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from memoryos_engine.evaluation.soak.counts import Counts, fault
@@ -73,7 +72,7 @@ def erase(
         memories = [system.memory(_user(place), _word(place, "assistant")) for place in range(users)]
         for place, memory in enumerate(memories):
             _write(memory, place)
-        _bulk(system, writes)
+        _bulk(store, writes)
         step()
         gone = [text for place, memory in enumerate(memories) for text in _to_go(place, memory)]
         needles, stays = fragments(gone), fragments(_to_stay(users))
@@ -125,16 +124,18 @@ def _write(memory: UserMemory, place: int) -> None:
         spoken = memory.in_session(_word(place, session, "session"))
         for number in range(PAGES):
             said = f"I love {name}{chr(97 + number)} and I live in {name}{chr(97 + number)}town."
-            spoken.add_memory(said, f"{answer}{chr(97 + number)}: noted.", metadata={key: value, "deep": [{"d": detail}]})
+            spoken.add_memory(
+                said, f"{answer}{chr(97 + number)}: noted.", metadata={key: value, "deep": [{"d": detail}]}
+            )
     memory.flush()
     memory.retrieve_memory(_word(place, STAYS, "name"))
     memory.flush()
 
 
-def _bulk(system: MemoryOS, writes: int) -> None:
-    memory, turns = system.memory(BULK), SyntheticTalk(7).turns(writes)
-    while memory.import_turns(islice(turns, 1000)):
-        memory.flush()
+def _bulk(store: Path, writes: int) -> None:
+    """Add pages of somebody else, all of which stay in STM: only their bytes matter."""
+    with MemoryOS(store, settings=MemorySettings(short_term_capacity=writes + 1)) as system:
+        system.memory(BULK).import_turns({**turn, "session_id": BULK} for turn in SyntheticTalk(7).turns(writes))
 
 
 def _texts(place: int, session: str, pages: Iterable[int]) -> list[str]:

@@ -115,9 +115,7 @@ def _write(memory: UserMemory, marker: str) -> None:
     memory.add_memory(_LAST.format(marker), "I see.")
 
 
-def _compare(
-    tally: _Tally, folder: Path, one: UserMemory, other: UserMemory, markers: dict[Owner, str]
-) -> None:
+def _compare(tally: _Tally, folder: Path, one: UserMemory, other: UserMemory, markers: dict[Owner, str]) -> None:
     """Look through both, try to delete across, then purge the first."""
     for mine, theirs in ((one, other), (other, one)):
         _look(tally, mine, markers[mine.owner], markers[theirs.owner], folder)

@@ -82,9 +82,7 @@ def _users(number: int) -> list[str]:
     return [f"user {generation}.{place}" for place in range(USERS)]
 
 
-def _life(
-    processes: Nursery, path: Path, ledger: Ledger, number: int, moment: random.Random, longest: float
-) -> None:
+def _life(processes: Nursery, path: Path, ledger: Ledger, number: int, moment: random.Random, longest: float) -> None:
     """Let one process live, kill it, and note what it had acknowledged."""
     first = MOST_PAGES * number
     pid = processes.start(path=str(path), users=_users(number), first=first, seed=number, model=bool(number % 2))

@@ -86,9 +86,7 @@ def terminate(
     )
 
 
-def _life(
-    processes: Nursery, path: Path, ledger: Ledger, number: int, moment: random.Random, patience: float
-) -> str:
+def _life(processes: Nursery, path: Path, ledger: Ledger, number: int, moment: random.Random, patience: float) -> str:
     """Let one process read, tell it to end, and return how it did: as it was to, "hung" or "badly"."""
     handled, adding = WAYS[number % len(WAYS)]
     first = MOST_PAGES * number
@@ -103,7 +101,6 @@ def _life(
     told += processes.told_until(time.monotonic() + patience)
     hung = told[-1][0] != ENDED
     if hung:
-        os.kill(pid, signal.SIGUSR1); time.sleep(0.5)
         os.kill(pid, signal.SIGKILL)
         told += processes.rest()[0]
     note(ledger, [line for line in told if line[0] == ADDED])

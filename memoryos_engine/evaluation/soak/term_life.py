@@ -23,10 +23,6 @@ PAGES = 10
 """Added at most before somebody waits for the signal."""
 
 
-import faulthandler
-faulthandler.register(signal.SIGUSR1)
-
-
 def live(tell: Tell, *, path: str, first: int, latency: float, handled: bool, adding: bool) -> None:
     """Add pages; tell when the model reads them; end by the signal.
 
