@@ -32,7 +32,8 @@ SEPARATORS = (
     "\ue000",
 )
 FRAGMENTS = (
-    '{"$ne": ""}', "$or", "$and", '{"$gt": ""}', '{"user_id": {"$ne": 0}}', "' OR 1=1 --", "'; DROP TABLE embeddings; --",
+    '{"$ne": ""}', "$or", "$and", '{"$gt": ""}', '{"user_id": {"$ne": 0}}', "' OR 1=1 --",
+    "'; DROP TABLE embeddings; --",
     '" OR ""="', "%", "_", "*", "?", "\\", "\\u0000", "${jndi}", "{{7*7}}", "[]", "{}", "null", '","assistant_id":"x',
     "<script>", "%00", "%2e%2e%2f", "\u2028", "\r\n",
 )  # fmt: skip
@@ -168,5 +169,6 @@ def _types(place: int) -> Pair:
 
 
 FAMILIES: tuple[Family, ...] = (
-    _prefix, _separator, _joined, _unicode, _lookalike, _case, _spaces, _traversal, _fragment, _long, _hash, _swapped, _types,
+    _prefix, _separator, _joined, _unicode, _lookalike, _case, _spaces, _traversal, _fragment, _long, _hash,
+    _swapped, _types,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`python -m memoryos_engine.evaluation.soak ...`: breaks a store in one way, prints the counts, status 1 if any is amiss."""
+"""`python -m memoryos_engine.evaluation.soak ...`: break a store in one way; status 1 if a count is amiss."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ SHORTEST = 8
 
 
 def forms(text: str) -> set[bytes]:
-    """Return the bytes that `text` may lie in a file as: UTF-8, UTF-16 and JSON with escapes, each whole and by words."""
+    """Return the bytes that `text`, whole and by words, may lie in a file as: UTF-8, UTF-16, JSON with escapes."""
     found: set[bytes] = set()
     for part in (text, *text.split()):
         escaped = json.dumps(part)[1:-1]

@@ -1,4 +1,4 @@
-"""Where nothing can be written: opening is refused at once and changes nothing; a store that becomes so loses nothing."""
+"""Where nothing can be written: opening is refused and changes nothing, and a store that becomes so loses nothing."""
 
 from __future__ import annotations
 

@@ -21,5 +21,5 @@ def test_a_memory_that_loses_a_page_does_not_agree(tmp_path, monkeypatch):
     pages = UserMemory.pages
     monkeypatch.setattr(UserMemory, "pages", lambda self, tier=None: pages(self, tier)[:2])
 
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - hypothesis raises the assertion, or a group of several
+    with pytest.raises(BaseException):  # noqa: B017 - hypothesis raises the assertion, or a group of several
         run(tmp_path, sequences=10, steps=15, seeded=True)
