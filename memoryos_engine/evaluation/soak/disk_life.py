@@ -17,7 +17,7 @@ USER, DELETED = "user", "deleted"
 PURGING, PURGED, REFUSED, FOREIGN, OPENED = "purging", "purged", "refused", "foreign", "opened"
 FEW = 10
 MOST_PAGES = 100_000
-PADDING = {"padding": "word " * 400}
+PADDING = {"padding": "word " * 4000}
 BUSY = MemorySettings(consolidation_delay=0.0, short_term_capacity=2, mid_term_capacity=5, heat_threshold=2.5)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from memoryos_engine.evaluation.soak.children import ENDED, Nursery, nursery
 from memoryos_engine.evaluation.soak.counts import Counts, fault
+from memoryos_engine.evaluation.soak.growth_life import BARE, ENGINE
 
 CHILD = "memoryos_engine.evaluation.soak.growth_life"
 FILES = 1024
@@ -72,10 +73,10 @@ def grow(
     """
     with nursery(CHILD) as processes:
         engine = _figures(
-            processes, act="engine", folder=folder, users=users, pages=pages, budget=budget_mb * MEGABYTE, rounds=rounds
+            processes, act=ENGINE, folder=folder, users=users, pages=pages, budget=budget_mb * MEGABYTE, rounds=rounds
         )
         step()
-        bare = _figures(processes, act="bare", folder=folder, users=users, pages=pages)
+        bare = _figures(processes, act=BARE, folder=folder, users=users, pages=pages)
         step()
     return _result(engine, bare, users=users, pages=pages, budget_mb=budget_mb)
 

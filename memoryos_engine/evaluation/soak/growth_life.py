@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
 from memoryos_engine.evaluation.interleaved import Operation, interleaved
@@ -26,6 +28,8 @@ from memoryos_engine.system import MemoryOS
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
+ENGINE, BARE = "engine", "bare"
+"""What a child does."""
 FEW = 10
 """Users of the small store, and active users of the large one."""
 SINGLE = 5
@@ -35,11 +39,11 @@ COLD = 20
 
 
 def live(tell: Tell, *, act: str, folder: str, files: int, **options: Any) -> None:
-    """Do `act`, "engine" or "bare", under a limit of open files and tell the figures."""
+    """Fill a store as `act` says, under a limit of open files and tell the figures."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, hard) if hard >= 0 else files, hard))
     start = peak_bytes()
-    figures = {"engine": _engine, "bare": _bare}[act](Path(folder), **options)
+    figures = _engine(Path(folder), **options) if act == ENGINE else _bare(Path(folder), **options)
     tell("figures", {**figures, "start": start})
 
 
@@ -150,7 +154,7 @@ def _rows(place: int, pages: int, embedder: Embedder) -> list[tuple[Owner, Row]]
 def _upsert(collection: Collection, rows: list[tuple[Owner, Row]]) -> None:
     collection.upsert(
         ids=[row.id for _, row in rows],
-        embeddings=[row.vector for _, row in rows if row.vector is not None],
+        embeddings=np.stack([row.vector for _, row in rows if row.vector is not None]),
         documents=[row.document for _, row in rows],
         metadatas=[{**owner_metadata(owner), "kind": row.kind, "data": row.data} for owner, row in rows],
     )

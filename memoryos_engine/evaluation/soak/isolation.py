@@ -159,8 +159,8 @@ def _export(memory: UserMemory, folder: Path) -> bytes:
 
 
 def _records(memory: UserMemory) -> list[str]:
-    records = (*memory.pages(), *memory.knowledge(history=True), *memory.segments())
-    return [record.id for record in records]
+    pages, segments = [page.id for page in memory.pages()], [segment.id for segment in memory.segments()]
+    return [*pages, *segments, *(entry.id for entry in memory.knowledge(history=True))]
 
 
 def _forgets(memory: UserMemory, record_id: str) -> bool:

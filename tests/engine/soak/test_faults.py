@@ -12,7 +12,7 @@ from memoryos_engine.evaluation.soak.sigterm import terminate
 
 
 def test_a_full_disk_refuses_and_loses_nothing(tmp_path):
-    result = fill_the_disk(tmp_path, megabytes=8, patience=20.0)
+    result = fill_the_disk(tmp_path, megabytes=8, patience=10.0)
     if isinstance(result, Skipped):
         pytest.skip(result.reason)
 
