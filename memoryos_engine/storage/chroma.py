@@ -47,7 +47,7 @@ READ_PAGE = 5000
 _BODY: Include = ["documents", "metadatas", "embeddings"]
 
 
-_one_write = threading.Lock()
+_one_write = threading.RLock()
 """Embedded Chroma holds the interpreter while it writes. Writers that wait here wait without it, so that
 others, such as an event loop, have their turn between two writes."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,14 +17,15 @@ class Guard:
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._idle = threading.Condition()
-        self._calls = 0
+        self._calls: Counter[int] = Counter()
+        """Calls under way, by thread: closing from a signal handler must not wait for the call that it interrupted."""
         self._closed = False
 
     def close(self) -> None:
         """Let the calls under way end and take no more: a job that waited for a model may come back late."""
         with self._idle:
             self._closed = True
-            self._idle.wait_for(lambda: not self._calls)
+            self._idle.wait_for(lambda: self._calls.keys() <= {threading.get_ident()})
 
     @contextmanager
     def translated(self, done: str) -> Iterator[None]:
@@ -48,10 +50,10 @@ class Guard:
         with self._idle:
             if self._closed:
                 raise ClosedError
-            self._calls += 1
+            self._calls[threading.get_ident()] += 1
         try:
             yield
         finally:
             with self._idle:
-                self._calls -= 1
+                self._calls -= Counter([threading.get_ident()])  # which leaves out those that have none any more
                 self._idle.notify_all()

@@ -119,7 +119,7 @@ def _raise(child: Callable[..., None], line: str) -> None:
         finally:
             sys.stderr.flush()
             if status:
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                sys.excepthook(*sys.exc_info())
             os._exit(status)
     tell(ENDED, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 

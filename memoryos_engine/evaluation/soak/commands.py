@@ -1,4 +1,4 @@
-"""`python -m memoryos_engine.evaluation.soak ...`: breaks a store in one way, prints the counts, status 1 if any is amiss."""
+"""`python -m memoryos_engine.evaluation.soak ...`: break a store in one way; status 1 if a count is amiss."""
 
 from __future__ import annotations
 
@@ -69,6 +69,64 @@ def refusal(tries: Annotated[int, typer.Option("--tries", min=1, help="Openers."
     from memoryos_engine.evaluation.soak.server import refuse_openers
 
     _run("Second opener", tries, lambda folder, step: refuse_openers(folder, tries=tries, step=step))
+
+
+@app.command()
+def disk(megabytes: Annotated[int, typer.Option("--megabytes", min=8, help="Size of the disk.")] = 12) -> None:
+    """Fill a small disk. Needs to mount one; else it says so."""
+    from memoryos_engine.evaluation.soak.disk import fill_the_disk
+
+    _run("Full disk", 3, lambda folder, step: fill_the_disk(folder, megabytes=megabytes, step=step))
+
+
+@app.command()
+def readonly() -> None:
+    """Take the permission to write away."""
+    from memoryos_engine.evaluation.soak.readonly import forbid_writing
+
+    _run("Read-only", 1, lambda folder, _step: forbid_writing(folder))
+
+
+@app.command()
+def sigterm(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Processes to end.")] = 20,
+    seed: SeedOption = 0,
+) -> None:
+    """Send SIGTERM while a model reads."""
+    from memoryos_engine.evaluation.soak.sigterm import terminate
+
+    _run("SIGTERM", rounds, lambda folder, step: terminate(folder, rounds=rounds, seed=seed, step=step))
+
+
+@app.command()
+def isolation(pairs: Annotated[int, typer.Option("--pairs", min=13, help="Pairs of users.")] = 1000) -> None:
+    """Give users ids that collide, and look through each for the others."""
+    from memoryos_engine.evaluation.soak.isolation import collide
+
+    _run("Isolation", 2 * pairs, lambda folder, step: collide(folder, number=pairs, step=step))
+
+
+@app.command()
+def erasure(
+    users: Annotated[int, typer.Option("--users", min=4, help="Users, a quarter of whom is purged.")] = 20,
+    writes: Annotated[int, typer.Option("--writes", min=1, help="Pages of somebody else written between.")] = 5000,
+) -> None:
+    """Delete, vacuum, and search every file byte by byte."""
+    from memoryos_engine.evaluation.soak.erasure import erase
+
+    _run("Erasure", 4, lambda folder, step: erase(folder, users=users, writes=writes, step=step))
+
+
+@app.command()
+def growth(
+    users: Annotated[int, typer.Option("--users", min=11, help="Users in one process.")] = 2000,
+    pages: Annotated[int, typer.Option("--pages", min=1, help="Pages of each.")] = 100,
+    budget_mb: Annotated[int, typer.Option("--budget-mb", min=1, help="Memory that resident users may take.")] = 128,
+) -> None:
+    """Store many users in one process and measure what they cost."""
+    from memoryos_engine.evaluation.soak.growth import grow
+
+    _run("Growth", 2, lambda folder, step: grow(folder, users=users, pages=pages, budget_mb=budget_mb, step=step))
 
 
 def _run(title: str, total: int, soak: Callable[[Path, Step], Counts | Skipped]) -> None:

@@ -28,7 +28,7 @@ BUSY: dict[str, Any] = {
 
 
 def live(tell: Tell, *, path: str, users: list[str], first: int, seed: int, model: bool) -> None:
-    """Add pages from number `first` on, in turns for each user; tell what is about to be forgotten and what was done."""
+    """Add pages from number `first` on, in turns for each user; tell what is to be forgotten and what was done."""
     chance = random.Random(seed)  # noqa: S311 - made-up work, not a secret
     system = MemoryOS(path, llm=stand_in(latency=LATENCY) if model else None, settings=MemorySettings(**BUSY))
     added: list[tuple[str, str]] = []

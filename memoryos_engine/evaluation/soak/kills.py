@@ -104,11 +104,9 @@ def note(ledger: Ledger, told: Iterable[Told]) -> None:
             user, page_id, number = rest
             ledger.added(user, page_id, spoken(number))
         elif word == FORGETTING:
-            user, page_id = rest
-            said = ledger.pages[user][page_id]
-            ledger.forgetting(user, page_id)
+            ledger.forgetting(*rest)
         elif word == FORGOT:
-            ledger.settled(user, page_id, said, gone=True)
+            ledger.forgot(*rest)
         elif word != BORN:
             raise StoreError(f"a child told {word!r}, which nobody knows; run the soak from one version of the code")
 

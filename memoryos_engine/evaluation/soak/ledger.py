@@ -60,7 +60,8 @@ class Ledger:
 
     pages: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
     forgotten: dict[str, set[str]] = field(default_factory=dict)
-    _doubtful: dict[str, set[str]] = field(default_factory=dict)
+    _doubtful: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    """For each user the tokens of the pages, by id, that may be there or not."""
 
     @property
     def acknowledged(self) -> int:
@@ -73,16 +74,12 @@ class Ledger:
 
     def forgetting(self, user: str, page_id: str) -> None:
         """Note that a page is about to be forgotten: from now on it may be there or not."""
-        self._doubtful.setdefault(user, set()).update(TOKEN.findall("\n".join(self.pages[user].pop(page_id))))
+        said = self.pages[user].pop(page_id)
+        self._doubtful.setdefault(user, {})[page_id] = set(TOKEN.findall("\n".join(said)))
 
-    def settled(self, user: str, page_id: str, said: tuple[str, str], *, gone: bool) -> None:
-        """Note how forgetting ended: it returned, or it was refused and the page is to be there."""
-        words = set(TOKEN.findall("\n".join(said)))
-        self._doubtful.setdefault(user, set()).difference_update(words)
-        if gone:
-            self.forgotten.setdefault(user, set()).update(words)
-        else:
-            self.added(user, page_id, said)
+    def forgot(self, user: str, page_id: str) -> None:
+        """Note that forgetting a page returned."""
+        self.forgotten.setdefault(user, set()).update(self._doubtful[user].pop(page_id))
 
     def purging(self, user: str) -> None:
         """Note that everything of a user is about to go."""
@@ -91,7 +88,8 @@ class Ledger:
 
     def purged(self, user: str) -> None:
         """Note that everything of a user is gone."""
-        self.forgotten.setdefault(user, set()).update(self._doubtful.pop(user, set()))
+        for page_id in list(self._doubtful.get(user, {})):
+            self.forgot(user, page_id)
 
     def audit(self, system: MemoryOS) -> Audit:
         """Compare what the store holds with what was acknowledged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,19 +48,6 @@ def fill(file: Path) -> None:
                     pass
             except OSError:
                 continue
-
-
-def snapshot(folder: Path) -> dict[str, bytes | None]:
-    """Return every file under `folder` with what it holds, and every folder with None."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-def is_root() -> bool:
-    """Say whether permissions do not bind this process."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _run(*command: str) -> str:

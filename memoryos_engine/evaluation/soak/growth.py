@@ -1,0 +1,119 @@
+"""Many users in one process at the ordinary limit of open files: no failure, bounded memory, and no slower.
+
+The engine fills a store in one child, and another writes the rows of the same pages with bare
+Chroma; what the engine takes beyond that is its resident users, which the budget bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memoryos_engine.evaluation.soak.children import ENDED, Nursery, nursery
+from memoryos_engine.evaluation.soak.counts import Counts, fault
+from memoryos_engine.evaluation.soak.growth_life import BARE, ENGINE
+
+CHILD = "memoryos_engine.evaluation.soak.growth_life"
+FILES = 1024
+"""Open files that a process may have, as usual."""
+CODE = 64 << 20
+"""Bytes that the engine itself may take: code, word tables, threads, the users in use."""
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthResult(Counts):
+    """What many users cost. Seconds are medians; ratios are of the large store to one of ten users."""
+
+    users: int
+    pages_stored: int
+    minutes_to_store: float
+    budget_mb: int
+    resident_mb: float
+    """What the resident users take by the engine's own reckoning."""
+    peak_mb: float
+    """Most memory that the process had, less what it had when it began."""
+    bare_chroma_peak_mb: float
+    """The same of a process that wrote the same page rows with Chroma alone."""
+    add_ms: float
+    add_ratio: float
+    retrieve_ms: float
+    retrieve_ratio: float
+    first_touch_ms: float
+    """First retrieval of a user who is not resident."""
+    second_touch_ms: float
+    failures: int = fault()
+    """Processes that ended with an error."""
+    pages_missing: int = fault()
+    mb_over_budget: int = fault()
+    """By which the peak exceeds bare Chroma's with the budget and 64 MB for the engine itself."""
+    findings: int = fault()
+
+
+def grow(
+    folder: Path,
+    *,
+    users: int = 2000,
+    pages: int = 100,
+    budget_mb: int = 128,
+    rounds: int = 100,
+    step: Callable[[], object] = lambda: None,
+) -> GrowthResult:
+    """Store `pages` pages for each of `users` users in one process and measure what they cost.
+
+    Args:
+        folder: where the stores are made.
+        users: at least 11, so that some are neither active nor in the small store.
+        pages: of each user, at least 1.
+        budget_mb: `MemorySettings.resident_bytes`, in MB.
+        rounds: how often each operation is timed.
+        step: called after each of two parts.
+    """
+    with nursery(CHILD) as processes:
+        engine = _figures(
+            processes, act=ENGINE, folder=folder, users=users, pages=pages, budget=budget_mb * MEGABYTE, rounds=rounds
+        )
+        step()
+        bare = _figures(processes, act=BARE, folder=folder, users=users, pages=pages)
+        step()
+    return _result(engine, bare, users=users, pages=pages, budget_mb=budget_mb)
+
+
+def _figures(processes: Nursery, *, folder: Path, **options: Any) -> dict[str, Any]:
+    """Return what a child measured; empty if it failed."""
+    processes.start(folder=str(folder), files=FILES, **options)
+    while (line := processes.told())[0] != ENDED:
+        figures: dict[str, Any] = line[1]
+    return figures if line[1] == 0 else {}
+
+
+def _result(engine: dict[str, Any], bare: dict[str, Any], *, users: int, pages: int, budget_mb: int) -> GrowthResult:
+    failures = [engine, bare].count({})
+    peaks = [each.get("peak", 0) - each.get("start", 0) for each in (engine, bare)]
+    over = peaks[0] - peaks[1] - budget_mb * MEGABYTE - CODE
+    return GrowthResult(
+        users=users,
+        pages_stored=engine.get("stored", 0),
+        minutes_to_store=engine.get("seconds", 0.0) / 60,
+        budget_mb=budget_mb,
+        resident_mb=engine.get("resident", 0) / MEGABYTE,
+        peak_mb=peaks[0] / MEGABYTE,
+        bare_chroma_peak_mb=peaks[1] / MEGABYTE,
+        add_ms=1000 * engine.get("add_large", 0.0),
+        add_ratio=_ratio(engine, "add"),
+        retrieve_ms=1000 * engine.get("retrieve_large", 0.0),
+        retrieve_ratio=_ratio(engine, "retrieve"),
+        first_touch_ms=1000 * engine.get("first_touch", 0.0),
+        second_touch_ms=1000 * engine.get("second_touch", 0.0),
+        failures=failures,
+        pages_missing=users * pages - engine.get("stored", 0),
+        mb_over_budget=0 if failures else max(0, -(-over // MEGABYTE)),
+        findings=engine.get("findings", 0),
+    )
+
+
+def _ratio(engine: dict[str, Any], operation: str) -> float:
+    small = engine.get(f"{operation}_small", 0.0)
+    return float(engine[f"{operation}_large"] / small) if small else 0.0

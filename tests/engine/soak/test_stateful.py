@@ -1,0 +1,25 @@
+"""A few random histories against a plain model of the memory; the command beside this runs thousands."""
+
+from __future__ import annotations
+
+import pytest
+
+from .stateful import run
+
+
+def test_a_few_random_histories_agree_with_a_plain_model(tmp_path):
+    shared = run(tmp_path, sequences=30, steps=15, seeded=True)
+
+    assert shared.sequences >= 30
+    assert shared.steps["steps"] >= 300
+
+
+def test_a_memory_that_loses_a_page_does_not_agree(tmp_path, monkeypatch):
+    """The fuzzing can fail: else it says nothing."""
+    from memoryos_engine import UserMemory
+
+    pages = UserMemory.pages
+    monkeypatch.setattr(UserMemory, "pages", lambda self, tier=None: pages(self, tier)[:2])
+
+    with pytest.raises(BaseException):  # noqa: B017 - hypothesis raises the assertion, or a group of several
+        run(tmp_path, sequences=10, steps=15, seeded=True)
