@@ -20,19 +20,18 @@ from memoryos_engine.checking import Finding, findings
 from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
-from memoryos_engine.errors import ClosedError, InvalidInput, StoreError
+from memoryos_engine.errors import ClosedError, InvalidInput
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
-from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst
+from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst, is_default_embedder
 from memoryos_engine.prompts import Prompts
 from memoryos_engine.records import Owner
 from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
 from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
 from memoryos_engine.status import MemoryStatus
-from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opening import Storage, open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
-from memoryos_engine.storage.vacuum import vacuum
+from memoryos_engine.system_care import SystemCare
 from memoryos_engine.transfer import import_file
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import Visits, WaitingVisits
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS:
+class MemoryOS(SystemCare):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:
@@ -89,7 +88,7 @@ class MemoryOS:
         self._client = client
         self._storage = self._open(path, client)
         self._path = self._storage.key[0] if client is None else None  # whatever the process's directory is later
-        self._plain = clock is system_clock and _is_plain(self.llm, self.embedder, analyst)
+        self._plain = clock is system_clock and self.llm is None and analyst is None
         self._worker = Worker(self._work, threads=self.settings.workers)
         self._visits = WaitingVisits()
         self._background = Background(
@@ -127,12 +126,14 @@ class MemoryOS:
     def users(self) -> list[Owner]:
         """Return every pair of user and assistant that has a memory, sorted."""
         self.require_open()
-        return self._storage.store.owners()
+        with self.steady() as storage:
+            return storage.store.owners()
 
     def check(self) -> list[Finding]:
         """Read the whole store and return what breaks an invariant; an empty list is a sound store."""
         self.require_open()
-        return [finding for owner in self.users() for finding in findings(owner, self._storage.store)]
+        with self.steady() as storage:
+            return [finding for owner in self.users() for finding in findings(owner, storage.store)]
 
     def import_memory(self, file: str | Path) -> UserMemory:
         """Read a memory written by `export` into this store and return it.
@@ -141,29 +142,6 @@ class MemoryOS:
             InvalidInput: the file is not an export, is damaged, or its user already has a memory here.
         """
         return import_file(self, Path(file))
-
-    def vacuum(self) -> None:
-        """Leave no byte of deleted text in the files of the store, then open it again.
-
-        No other thread may use this system meanwhile, and no other MemoryOS the path.
-
-        Raises:
-            InvalidInput: the store is behind a client; vacuum it where its server runs.
-            StoreError: it could not be done; nothing is lost.
-        """
-        self.require_open()
-        if self._client is not None:
-            raise InvalidInput("client", "is not a path", "Stop its server and run: chroma vacuum --path DIR --force")
-        directory = Path(self._storage.key[0])
-        if self._storage.users > 1:
-            raise StoreError(f"another MemoryOS of this process has {str(directory)!r} open; close it first")
-        self.close()
-        lock = PathLock(directory)
-        try:
-            vacuum(directory, collection_name=self.settings.collection_name, dimension=self.embedder.dimension)
-        finally:
-            lock.release()
-            self._reopen()
 
     def close(self) -> None:
         """Finish running jobs and give the store back. What is pending is taken up at the next opening.
@@ -182,7 +160,8 @@ class MemoryOS:
                 with self._storage.residents.use(owner) as resident:
                     self._background.record_visits(resident)
         finally:
-            self._storage.close()
+            with self.steady() as storage:
+                storage.close()
 
     @property
     def closed(self) -> bool:
@@ -192,7 +171,8 @@ class MemoryOS:
     def reference(self) -> SystemReference:
         """Return by what this system is found, or its store opened again, where a handle on it arrives."""
         place = None if self._path is None else str(self._path)
-        return SystemReference(token=self._token, path=place, settings=self.settings, plain=self._plain)
+        plain = self._plain and is_default_embedder(self.embedder)
+        return SystemReference(token=self._token, path=place, settings=self.settings, plain=plain)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as a handle: the store and what runs on it stay here (see `reopening`)."""
@@ -217,7 +197,7 @@ class MemoryOS:
     def resident(self, owner: Owner) -> Iterator[ResidentSet]:
         """Give the owner's records; what a crash left pending is taken up the first time."""
         self.require_open()
-        with self._storage.residents.use(owner) as resident:
+        with self.steady() as storage, storage.residents.use(owner) as resident:
             if owner not in self._resumed:
                 self._resumed.add(owner)
                 if self.updater.waiting(resident) or self.updater.unpromoted(resident):
@@ -239,8 +219,7 @@ class MemoryOS:
         self.require_open()
 
         def finish(owner: Owner) -> None:
-            with self._storage.residents.use(owner) as resident:
-                self._background.finish(resident, step=step)
+            self.in_background(owner, lambda resident: self._background.finish(resident, step=step))
 
         self._worker.run_now(owner, finish)
 
@@ -273,8 +252,7 @@ class MemoryOS:
         return self._purges[owner]
 
     def _work(self, owner: Owner) -> Outcome:
-        with self._storage.residents.use(owner) as resident:
-            return self._background.work(resident)
+        return self.in_background(owner, self._background.work)
 
     def _reopen(self) -> None:
         self._storage = self._open(self._path, self._client)
@@ -291,10 +269,3 @@ class MemoryOS:
         if path is not None and (not isinstance(path, (str, Path)) or not str(path) or "\0" in str(path)):
             raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
         return open_path(DEFAULT_PATH if path is None else path, embedder=self.embedder, **options)  # type: ignore[arg-type]
-
-
-def _is_plain(llm: ChatModel | None, embedder: Embedder, analyst: Analyst | None) -> bool:
-    """Say whether a system of these parts can be opened again without them."""
-    default = HashingEmbedder()
-    is_default = type(embedder) is HashingEmbedder and embedder.name == default.name
-    return llm is None and analyst is None and is_default

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memoryos_engine.errors import ClosedError, MemoryOSError, StoreError
+from memoryos_engine.errors import ClosedError, EmbedderMismatch, MemoryOSError, StoreError
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
@@ -45,6 +45,10 @@ class Head:
     """The sequence of the next page. Kept here because the newest page may have been forgotten."""
 
 
+_GONE = (
+    "the collection that this store was opened with is gone: another process deleted it or gave it another embedder "
+    "(memoryos reindex). Close this MemoryOS and open it again, with the embedder that the store has now"
+)
 _one_write = threading.Lock()
 """Embedded Chroma holds the interpreter while it writes. Writers that wait here wait without it, so that
 others, such as an event loop, have their turn between two writes."""
@@ -69,12 +73,40 @@ class ChromaStore:
         self._idle = threading.Condition()
         self._calls = 0
         self._closed = False
+        self._paused = False
+        self._announcing = False
+        self.replaced = ""
+        """Why this store is closed for good though its system is not: another took its place."""
 
     def close(self) -> None:
         """Let the calls under way end and take no more: a job that waited for a model may come back late."""
         with self._idle:
             self._closed = True
+            self._idle.notify_all()
             self._idle.wait_for(lambda: not self._calls)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have calls wait meanwhile, once those under way have ended."""
+        with self._idle:
+            self._paused = True
+            self._idle.wait_for(lambda: not self._calls)
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._paused = False
+                self._idle.notify_all()
+
+    @contextmanager
+    def announcing(self) -> Iterator[None]:
+        """Have every write raise its owner's head meanwhile, for somebody who copies these rows."""
+        with self.paused():
+            self._announcing = True
+        try:
+            yield
+        finally:
+            self._announcing = False
 
     def commit(self, owner: Owner, rows: Sequence[Row], *, next_sequence: int, forgotten: Sequence[str] = ()) -> Head:
         """Write `rows` in one upsert together with the head, then delete `forgotten`; return the head.
@@ -95,14 +127,20 @@ class ChromaStore:
                 self._collection.delete(ids=list(forgotten[start : start + step]), where=_owned(owner))
         return head
 
-    def append(self, owner: Owner, rows: Sequence[Row]) -> None:
+    def append(self, owner: Owner, rows: Sequence[Row]) -> bool:
         """Write `rows` in one upsert and leave the head, for an owner nobody else can be reading.
+
+        Returns:
+            False if somebody copies these rows: nothing was written, and the head has to be raised (`commit`).
 
         Raises:
             StoreError: nothing was written.
         """
         with self._translated("written"):
+            if self._announcing:
+                return False
             self._upsert(owner, rows)
+            return True
 
     def head(self, owner: Owner) -> Head:
         """Return what the owner's last commit left; an empty head before the first."""
@@ -220,13 +258,16 @@ class ChromaStore:
             except MemoryOSError:
                 raise
             except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
+                if type(error).__name__ == "NotFoundError":
+                    raise StoreError(_GONE) from error
                 raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._idle:
+            self._idle.wait_for(lambda: self._closed or not self._paused)
             if self._closed:
-                raise ClosedError
+                raise EmbedderMismatch(self.replaced) if self.replaced else ClosedError
             self._calls += 1
         try:
             yield

@@ -7,55 +7,113 @@ writes and the path is locked once.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.embedding.base import Embedder
-from memoryos_engine.errors import ClosedError, EmbedderMismatch, InvalidInput, MemoryOSError, StoreError
+from memoryos_engine.errors import ClosedError, EmbedderMismatch, StoreError
 from memoryos_engine.storage.chroma import ChromaStore
+from memoryos_engine.storage.gate import Gate
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.residency import ResidentSets
+from memoryos_engine.storage.schema import open_collection, require_embedder
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
-    from chromadb.api.models.Collection import Collection
-
-SCHEMA = 1
-"""Version of the layout of rows; raised when an older reader could not read them."""
 
 
 class Storage:
     """An open collection with its resident sets, closed by the last of its users."""
 
     def __init__(self, client: ClientAPI, *, key: Any, collection_name: str, embedder: Embedder, budget: int) -> None:
-        collection = _collection(client, collection_name, embedder)
+        self.collection = open_collection(client, collection_name, embedder)
+        self.collection_name = collection_name
         self.key = key
         self.client = client
         """Kept alive: the registry knows it by its id, which Python gives to another object once it is gone."""
         self.embedder = (embedder.name, embedder.dimension)
+        self.budget = budget
         self.users = 0
-        self.store = ChromaStore(
-            collection,
+        self.gate = Gate()
+        """Passed by those who read or write for a caller; closed while another store takes this one's place."""
+        self.moving = threading.Lock()
+        """Held by the one reindex that may be under way."""
+        self._store = ChromaStore(
+            self.collection,
             max_batch=client.get_max_batch_size(),
             dimension=embedder.dimension,
             shared=not isinstance(key[0], Path),
         )
-        self.residents = ResidentSets(self.store, dimension=embedder.dimension, budget=budget)
+        self._residents = ResidentSets(self._store, dimension=embedder.dimension, budget=budget)
         self._close: Callable[[], None] = lambda: None
+
+    @property
+    def store(self) -> ChromaStore:
+        """The rows. Raises EmbedderMismatch once a store with another embedder took this one's place."""
+        self._require_current()
+        return self._store
+
+    @property
+    def residents(self) -> ResidentSets:
+        """The users in memory. Raises EmbedderMismatch as `store` does."""
+        self._require_current()
+        return self._residents
+
+    def _require_current(self) -> None:
+        if self._store.replaced:
+            raise EmbedderMismatch(self._store.replaced)
 
     def close(self) -> None:
         """Give it back; the last user closes the client, if it was made here, and the lock."""
         with _opening:
-            if _open.get(self.key) is not self:
+            if not self.users:
                 raise ClosedError
             self.users -= 1
             if self.users == 0:
-                del _open[self.key]
-                self.store.close()
+                if _open.get(self.key) is self:
+                    del _open[self.key]
+                self._store.close()
                 self._close()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep it open meanwhile, whoever closes it."""
+        with _opening:
+            if not self.users:
+                raise ClosedError
+            self.users += 1
+        try:
+            yield
+        finally:
+            self.close()
+
+    def successor(self, embedder: Embedder) -> Storage:
+        """Return what took this one's place behind the same name; from then on others find that.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        with _opening:
+            new = Storage(
+                self.client,
+                key=self.key,
+                collection_name=self.collection_name,
+                embedder=embedder,
+                budget=self.budget,
+            )
+            new._close, self._close = self._close, new._close
+            self.users -= 1
+            return _kept(new)
+
+    def retire(self, reason: str) -> None:
+        """Let nothing be read or written here any more, for a `reason` that names the way out."""
+        with _opening:
+            if _open.get(self.key) is self:
+                del _open[self.key]
+        self._store.replaced = reason
+        self._store.close()
 
 
 _open: dict[Any, Storage] = {}
@@ -132,7 +190,7 @@ def _client(directory: Path) -> ClientAPI:
 def _shared(key: Any, embedder: Embedder) -> Storage | None:
     found = _open.get(key)
     if found is not None:
-        _require_embedder(found.embedder, embedder)
+        require_embedder(found.embedder, embedder)
         found.users += 1
     return found
 
@@ -141,46 +199,3 @@ def _kept(storage: Storage) -> Storage:
     storage.users = 1
     _open[storage.key] = storage
     return storage
-
-
-def _collection(client: ClientAPI, name: str, embedder: Embedder) -> Collection:
-    made = {"memoryos_schema": SCHEMA, "memoryos_embedder": embedder.name, "memoryos_dimension": embedder.dimension}
-    try:
-        with without_legacy_warning():
-            collection = client.get_or_create_collection(
-                name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}, metadata=made
-            )
-    except MemoryOSError:
-        raise
-    except Exception as error:
-        raise StoreError(f"the collection {name!r} cannot be opened ({type(error).__name__}: {error})") from error
-    _check(collection, embedder)
-    return collection
-
-
-@contextmanager
-def without_legacy_warning() -> Iterator[None]:
-    """Keep Chroma quiet about a collection without an embedding function whose settings were changed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="legacy embedding function config")
-        yield
-
-
-def _check(collection: Collection, embedder: Embedder) -> None:
-    metadata = collection.metadata or {}
-    if "memoryos_schema" not in metadata:
-        fix = "Choose another name with MemorySettings(collection_name=...)."
-        raise InvalidInput("collection_name", f"names {collection.name!r}, a collection of another program", fix)
-    if metadata["memoryos_schema"] != SCHEMA:
-        raise StoreError(f"the store has schema {metadata['memoryos_schema']}, this version reads {SCHEMA}; upgrade")
-    _require_embedder((str(metadata["memoryos_embedder"]), int(metadata["memoryos_dimension"])), embedder)
-
-
-def _require_embedder(stored: tuple[str, int], embedder: Embedder) -> None:
-    name, dimension = stored
-    if (embedder.name, embedder.dimension) != stored:
-        raise EmbedderMismatch(
-            f"the store was made with embedder {name!r} of {dimension} dimensions and was opened with "
-            f"{embedder.name!r} of {embedder.dimension}; vectors of two models do not compare. Open it with {name!r}, "
-            "or move each memory over: export() with the old embedder, import_memory() into a store with the new one"
-        )

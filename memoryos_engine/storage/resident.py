@@ -222,8 +222,8 @@ class ResidentSet:
         reads it then sees the head that the first commit of this process raised. What was
         forgotten raises it too, because the next sequence no longer follows from the pages.
         """
-        if self._raised and not changes.forgotten and not self._store.shared and len(rows) < self._store.max_batch:
-            self._store.append(self.owner, rows)
+        quiet = self._raised and not changes.forgotten and not self._store.shared and len(rows) < self._store.max_batch
+        if quiet and self._store.append(self.owner, rows):
             return
         self.head = self._store.commit(
             self.owner, rows, next_sequence=self._next_sequence(changes), forgotten=changes.forgotten

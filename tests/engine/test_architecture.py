@@ -148,8 +148,13 @@ def test_only_the_storage_and_those_who_open_it_import_chroma(name):
     may = name in (
         "memoryos_engine.storage.chroma",
         "memoryos_engine.storage.opening",
+        "memoryos_engine.storage.schema",
+        "memoryos_engine.storage.switching",
+        "memoryos_engine.storage.raw_rows",
+        "memoryos_engine.storage.reindexing",
         "memoryos_engine.storage.vacuum",
         "memoryos_engine.system",
+        "memoryos_engine.system_care",
         "memoryos_engine.embedding.chroma_function",
     ) or name.startswith("memoryos_engine.evaluation.")
 
