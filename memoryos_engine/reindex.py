@@ -47,7 +47,7 @@ def reindexed(storage: Storage, embedder: Embedder, *, progress: bool, go_on: Go
             changed, passes = copying.copy(step), 1
             while changed and passes < MOST_PASSES:
                 changed, passes = copying.copy(), passes + 1
-            with storage.gate.alone(), storage.store.paused():
+            with storage.gate.alone(), storage.store.calls.paused():
                 go_on()
                 _settle(copying, storage)
                 _switch(storage, embedder, copying, take)

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memoryos_engine.errors import ClosedError, EmbedderMismatch, MemoryOSError, StoreError
+from memoryos_engine.errors import MemoryOSError, StoreError
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.similarity import Vector, unit
+from memoryos_engine.storage.calls import Calls
 from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, PAGE, Row, owner_metadata
 
 if TYPE_CHECKING:
@@ -70,38 +71,17 @@ class ChromaStore:
         self._dimension = dimension
         self._pid = os.getpid()
         self.shared = shared
-        self._idle = threading.Condition()
-        self._calls = 0
-        self._closed = False
-        self._paused = False
         self._announcing = False
-        self.replaced = ""
-        """Why this store is closed for good though its system is not: another took its place."""
+        self.calls = Calls()
 
     def close(self) -> None:
         """Let the calls under way end and take no more: a job that waited for a model may come back late."""
-        with self._idle:
-            self._closed = True
-            self._idle.notify_all()
-            self._idle.wait_for(lambda: not self._calls)
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Have calls wait meanwhile, once those under way have ended."""
-        with self._idle:
-            self._paused = True
-            self._idle.wait_for(lambda: not self._calls)
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._paused = False
-                self._idle.notify_all()
+        self.calls.close()
 
     @contextmanager
     def announcing(self) -> Iterator[None]:
         """Have every write raise its owner's head meanwhile, for somebody who copies these rows."""
-        with self.paused():
+        with self.calls.paused():
             self._announcing = True
         try:
             yield
@@ -252,7 +232,7 @@ class ChromaStore:
     def _translated(self, done: str) -> Iterator[None]:
         if os.getpid() != self._pid:
             raise StoreError("this store was opened before a fork; open a MemoryOS in the child process instead")
-        with self._counted():
+        with self.calls.one():
             try:
                 yield
             except MemoryOSError:
@@ -261,20 +241,6 @@ class ChromaStore:
                 if type(error).__name__ == "NotFoundError":
                     raise StoreError(_GONE) from error
                 raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._idle:
-            self._idle.wait_for(lambda: self._closed or not self._paused)
-            if self._closed:
-                raise EmbedderMismatch(self.replaced) if self.replaced else ClosedError
-            self._calls += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._calls -= 1
-                self._idle.notify_all()
 
 
 def _owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,8 +62,8 @@ class Storage:
         return self._residents
 
     def _require_current(self) -> None:
-        if self._store.replaced:
-            raise EmbedderMismatch(self._store.replaced)
+        if self._store.calls.replaced:
+            raise EmbedderMismatch(self._store.calls.replaced)
 
     def close(self) -> None:
         """Give it back; the last user closes the client, if it was made here, and the lock."""
@@ -112,8 +112,7 @@ class Storage:
         with _opening:
             if _open.get(self.key) is self:
                 del _open[self.key]
-        self._store.replaced = reason
-        self._store.close()
+        self._store.calls.close(replaced=reason)
 
 
 _open: dict[Any, Storage] = {}
