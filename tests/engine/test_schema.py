@@ -70,7 +70,6 @@ def stored(path: Path) -> list[Any]:
 
 def told(memory: UserMemory, queries: list[str]) -> dict[str, Any]:
     """What the memory says of itself, in the form of the test data."""
-    entries = memory.knowledge(history=True)
     return {
         "pages": [
             [
