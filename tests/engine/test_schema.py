@@ -82,14 +82,10 @@ def told(memory: UserMemory, queries: list[str]) -> dict[str, Any]:
         "segments": [[x.id, x.summary, list(x.keywords), x.visits, x.archived] for x in memory.segments()],
         "knowledge": [
             [
-                x.id,
-                x.kind.value,
-                x.attribute,
-                x.text,
-                x.said_at.isoformat(),
-                x.valid_until and x.valid_until.isoformat(),
+                *(entry.id, entry.kind.value, entry.attribute, entry.text, entry.said_at.isoformat()),
+                entry.valid_until and entry.valid_until.isoformat(),
             ]
-            for x in entries
+            for entry in memory.knowledge(history=True)
         ],
         "found": {
             query: [[page.id, page.score] for page in memory.retrieve_memory(query, touch=False).pages]
