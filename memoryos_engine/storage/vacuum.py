@@ -8,10 +8,12 @@ vacuum rewrites the database file.
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ def vacuum(directory: Path, *, collection_name: str, dimension: int) -> None:
         try:
             _with_collection(directory, collection_name, lambda each: _fill(each, dimension))
             _rewrite(directory)
+            _remove_orphans(directory)
         finally:
             _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AS_USUAL))
     except StoreError:
@@ -81,6 +84,15 @@ def _fill(collection: Any, dimension: int) -> None:
     for _ in range(2):
         collection.upsert(ids=_FILLERS, embeddings=vectors, documents=[""] * len(_FILLERS))
     collection.delete(ids=_FILLERS)
+
+
+def _remove_orphans(directory: Path) -> None:
+    """Delete the index files of collections that are gone: Chroma leaves them, and unused memory is in them."""
+    with closing(sqlite3.connect(directory / "chroma.sqlite3")) as database:
+        known = {row[0] for row in database.execute("SELECT id FROM segments")}
+    for index in directory.glob("*/header.bin"):
+        if index.parent.name not in known:
+            shutil.rmtree(index.parent)
 
 
 def _rewrite(directory: Path) -> None:
