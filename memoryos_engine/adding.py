@@ -39,13 +39,14 @@ def add_contents(system: MemoryOS, owner: Owner, contents: list[Content]) -> lis
 
 
 def _added(system: MemoryOS, owner: Owner, contents: list[Content]) -> list[DialoguePage]:
-    vectors = _vectors(system, [one.text for one in contents])
-    with system.resident(owner) as resident:
-        with resident.writing:
-            require_room(resident, system.settings, len(contents))
-            pages = arrived(contents, owner, resident.records.next_sequence, resident.records.recent)
-            _commit(resident, pages, vectors)
-        waiting = len(system.updater.waiting(resident))
+    with system.steady():  # a reindex waits until what was embedded is stored
+        vectors = _vectors(system, [one.text for one in contents])
+        with system.resident(owner) as resident:
+            with resident.writing:
+                require_room(resident, system.settings, len(contents))
+                pages = arrived(contents, owner, resident.records.next_sequence, resident.records.recent)
+                _commit(resident, pages, vectors)
+            waiting = len(system.updater.waiting(resident))
     if waiting:
         system.schedule(owner, at_once=waiting >= system.updater.backlog)
     return pages

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memoryos_engine.recent_owners import RecentOwners
     from memoryos_engine.settings import MemorySettings
     from memoryos_engine.similarity import Vector
-    from memoryos_engine.storage.opening import Storage
+    from memoryos_engine.storage.opened import Storage
     from memoryos_engine.worker import Worker
 
 

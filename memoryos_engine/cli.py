@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memoryos_engine.cli_errors import Commands
-from memoryos_engine.errors import InvalidInput
+from memoryos_engine.errors import EmbedderMismatch, InvalidInput
 from memoryos_engine.evaluation.commands import app as evaluate_app
 from memoryos_engine.terminal import console, stored
 
@@ -249,6 +249,25 @@ def serve(
         console(errors=True).print(stored(f"Serving {path} at {address}; Ctrl-C ends it"), soft_wrap=True)
 
     run(path.resolve(), host=host, port=port, ready=ready)
+
+
+@app.command()
+def reindex(
+    to: Annotated[str, typer.Option("--to", help="The embedder that the store shall have.")],
+    path: PathOption = DEFAULT_PATH,
+    embedder: EmbedderOption = DEFAULT_EMBEDDER,
+) -> None:
+    """Give the store another embedder. What was cut off, the same command goes on with."""
+    from memoryos_engine.embedding.by_name import embedder_by_name
+
+    new = embedder_by_name(to)
+    try:
+        with opened(path, embedder) as system:
+            count = system.reindex(embedder=new, progress=sys.stderr.isatty())
+    except EmbedderMismatch:
+        with opened(path, to):  # an earlier call may have been killed when all was done
+            count = 0
+    console().print(stored(f"Done: {count:,} texts were embedded; the store has {new.name} now."), soft_wrap=True)
 
 
 @app.command("export")

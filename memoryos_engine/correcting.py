@@ -43,15 +43,16 @@ def correct(
 ) -> KnowledgeEntry:
     """Have `text` take the place of an entry; see `UserMemory.correct`."""
     content = _content(system, entry_id, text, timestamp)
-    vectors = _vectors(system, content)
-    with system.resident(owner) as resident:
-        # No plan is made or in the making here: one that was made before would bring the old entry back.
-        with resident.consolidating, resident.writing:
-            resident.refresh()
-            if timestamp is None:
-                content = _not_before(resident, entry_id, content)
-            entry = _corrected(system, resident, entry_id, content, vectors)
-        waiting = system.updater.waiting(resident)
+    with system.steady():  # a reindex waits until what was embedded is stored
+        vectors = _vectors(system, content)
+        with system.resident(owner) as resident:
+            # No plan is made or in the making here: one that was made before would bring the old entry back.
+            with resident.consolidating, resident.writing:
+                resident.refresh()
+                if timestamp is None:
+                    content = _not_before(resident, entry_id, content)
+                entry = _corrected(system, resident, entry_id, content, vectors)
+            waiting = system.updater.waiting(resident)
     if waiting:
         system.schedule(owner, at_once=False)
     return entry

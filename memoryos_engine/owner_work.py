@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from memoryos_engine.events import EventName, Listener, note
 from memoryos_engine.records import Owner
@@ -16,10 +16,12 @@ from memoryos_engine.visits import Visits, WaitingVisits
 
 if TYPE_CHECKING:
     from memoryos_engine.background import Background
-    from memoryos_engine.storage.opening import Storage
+    from memoryos_engine.storage.opened import Storage
     from memoryos_engine.storage.resident import ResidentSet
     from memoryos_engine.updater import Updater
     from memoryos_engine.worker import Worker
+
+T = TypeVar("T")
 
 
 class _System(Protocol):
@@ -38,6 +40,7 @@ class _System(Protocol):
     def require_open(self) -> None: ...
     def resident(self, owner: Owner, *, half: bool = False) -> AbstractContextManager[ResidentSet]: ...
     def schedule(self, owner: Owner, *, at_once: bool) -> None: ...
+    def in_background(self, owner: Owner, act: Callable[[ResidentSet], T]) -> T: ...
 
 
 class OwnerWork:
@@ -54,8 +57,8 @@ class OwnerWork:
         self.require_open()
 
         def finish(owner: Owner) -> None:
-            with self._events.told(), self._storage.residents.use(owner) as resident:
-                self._background.finish(resident, step=step)
+            with self._events.told():
+                self.in_background(owner, lambda resident: self._background.finish(resident, step=step))
 
         with Traced("memoryos.flush", owner):
             self._worker.run_now(owner, finish)

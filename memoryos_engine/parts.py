@@ -5,6 +5,8 @@ from __future__ import annotations
 from memoryos_engine.analysis.base import Analyst
 from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 from memoryos_engine.analysis.llm import LLMAnalyst
+from memoryos_engine.embedding.base import Embedder
+from memoryos_engine.embedding.hashing import HashingEmbedder
 from memoryos_engine.errors import InvalidInput
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.prompts import Prompts
@@ -15,9 +17,7 @@ def check_parts(settings: object, embedder: object, llm: object, prompts: object
     """Raise InvalidInput for a part that could only fail later."""
     if not isinstance(settings, MemorySettings):
         raise InvalidInput("settings", f"is a {type(settings).__name__}", "Pass MemorySettings(...).")
-    if not (callable(getattr(embedder, "embed", None)) and hasattr(embedder, "name")):
-        fix = "Pass an embedder, for example memoryos_engine.embedding.minilm()."
-        raise InvalidInput("embedder", f"is a {type(embedder).__name__}, not an embedder", fix)
+    check_embedder(embedder)
     if llm is not None and not callable(getattr(llm, "complete", None)):
         raise InvalidInput(
             "llm", f"is a {type(llm).__name__}, not a chat model", 'Pass OpenAIChatModel("gpt-4o-mini").'
@@ -26,6 +26,18 @@ def check_parts(settings: object, embedder: object, llm: object, prompts: object
         raise InvalidInput("prompts", f"is a {type(prompts).__name__}", "Pass Prompts(...).")
     if not callable(clock):
         raise InvalidInput("clock", f"is a {type(clock).__name__}", "Pass a function that returns a datetime.")
+
+
+def check_embedder(embedder: object) -> None:
+    """Raise InvalidInput for what is no embedder."""
+    if not (callable(getattr(embedder, "embed", None)) and hasattr(embedder, "name")):
+        fix = "Pass an embedder, for example memoryos_engine.embedding.minilm()."
+        raise InvalidInput("embedder", f"is a {type(embedder).__name__}, not an embedder", fix)
+
+
+def is_default_embedder(embedder: Embedder) -> bool:
+    """Say whether this is what a system has that is given no embedder."""
+    return type(embedder) is HashingEmbedder and embedder.name == HashingEmbedder().name
 
 
 def chosen_model(llm: ChatModel | str | None) -> ChatModel | None:

@@ -14,7 +14,7 @@ from memoryos_engine.storage.resident import ResidentSet
 
 
 class Planner:
-    """Makes and commits plans. Stateless and thread-safe.
+    """Makes and commits plans. Thread-safe; of state it has the embedder alone.
 
     Args:
         embedder: gives new entries their vectors.
@@ -26,6 +26,10 @@ class Planner:
         self._embedder = embedder
         self._settings = settings
         self._clock = clock
+
+    def use_embedder(self, embedder: Embedder) -> None:
+        """Give new entries their vectors by another embedder from now on."""
+        self._embedder = embedder
 
     def plan(self, resident: ResidentSet) -> Plan:
         """Return a plan that changes nothing yet."""

@@ -12,7 +12,8 @@ from typing import Any
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.records import Owner
 from memoryos_engine.storage.codec import HEAD, KNOWLEDGE, PAGE, QUARANTINED, SEGMENT
-from memoryos_engine.storage.opening import SCHEMA, Storage
+from memoryos_engine.storage.opened import Storage
+from memoryos_engine.storage.schema import SCHEMA
 from memoryos_engine.storage.survey import is_whole, metadatas, owner_of
 from memoryos_engine.worker import Worker
 

@@ -20,22 +20,22 @@ from memoryos_engine.care import Care
 from memoryos_engine.clock import Clock, as_utc, system_clock
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
-from memoryos_engine.errors import ClosedError, InvalidInput, StoreError
+from memoryos_engine.errors import ClosedError, InvalidInput
 from memoryos_engine.events import Listener, OnEvent
 from memoryos_engine.llm.base import ChatModel
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.owner_work import OwnerWork
-from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst
+from memoryos_engine.parts import check_parts, checked_analyst, chosen_model, default_analyst, is_default_embedder
 from memoryos_engine.prompts import Prompts
 from memoryos_engine.recent_owners import RecentOwners
 from memoryos_engine.records import Owner
 from memoryos_engine.reopening import SystemReference, remember_open, reopened_system
 from memoryos_engine.rights import UserRights
 from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require_id
-from memoryos_engine.storage.lock import PathLock
-from memoryos_engine.storage.opening import Storage, StorageOptions, open_client, open_path
+from memoryos_engine.storage.opened import Storage, StorageOptions
+from memoryos_engine.storage.opening import open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
-from memoryos_engine.storage.vacuum import vacuum
+from memoryos_engine.system_care import SystemCare
 from memoryos_engine.updater import Updater
 from memoryos_engine.visits import WaitingVisits
 from memoryos_engine.worker import Outcome, Worker
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS(Care, UserRights, OwnerWork):
+class MemoryOS(SystemCare, Care, UserRights, OwnerWork):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:
@@ -94,7 +94,7 @@ class MemoryOS(Care, UserRights, OwnerWork):
         self._client = client
         self._storage = self._open(path, client)
         self._path = self._storage.key[0] if client is None else None  # whatever the process's directory is later
-        self._plain = clock is system_clock and _is_plain(self.llm, self.embedder, analyst)
+        self._plain = clock is system_clock and self.llm is None and analyst is None
         self._resumed = RecentOwners()
         self._worker = self._new_worker()
         self._visits = WaitingVisits(most=self.settings.max_pending_jobs)
@@ -132,32 +132,8 @@ class MemoryOS(Care, UserRights, OwnerWork):
     def users(self) -> list[Owner]:
         """Return every pair of user and assistant that has a memory, sorted."""
         self.require_open()
-        return self._storage.store.owners()
-
-    def vacuum(self) -> None:
-        """Leave no byte of deleted text in the files of the store, then open it again.
-
-        No other thread may use this system meanwhile, and no other MemoryOS the path.
-
-        Raises:
-            InvalidInput: the store is behind a client; vacuum it where its server runs.
-            StoreError: it could not be done; nothing is lost.
-        """
-        self.require_open()
-        if self._storage.served:
-            raise InvalidInput("path", "is served by another process", "Stop `memoryos serve`, vacuum, start it again.")
-        if self._client is not None:
-            raise InvalidInput("client", "is not a path", "Stop its server and run: chroma vacuum --path DIR --force")
-        directory = Path(self._storage.key[0])
-        if self._storage.users > 1:
-            raise StoreError(f"another MemoryOS of this process has {str(directory)!r} open; close it first")
-        self.close()
-        lock = PathLock(directory)
-        try:
-            vacuum(directory, collection_name=self.settings.collection_name, dimension=self.embedder.dimension)
-        finally:
-            lock.release()
-            self._reopen()
+        with self.steady() as storage:
+            return storage.store.owners()
 
     def close(self) -> None:
         """Finish running jobs and give the store back. What is pending is taken up at the next opening.
@@ -176,7 +152,8 @@ class MemoryOS(Care, UserRights, OwnerWork):
                 with self._storage.residents.use(owner) as resident:
                     self._background.record_visits(resident)
         finally:
-            self._storage.close()
+            with self.steady() as storage:
+                storage.close()
 
     @property
     def closed(self) -> bool:
@@ -186,7 +163,8 @@ class MemoryOS(Care, UserRights, OwnerWork):
     def reference(self) -> SystemReference:
         """Return by what this system is found, or its store opened again, where a handle on it arrives."""
         place = None if self._path is None else str(self._path)
-        return SystemReference(token=self._token, path=place, settings=self.settings, plain=self._plain)
+        plain = self._plain and is_default_embedder(self.embedder)
+        return SystemReference(token=self._token, path=place, settings=self.settings, plain=plain)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as a handle: the store and what runs on it stay here (see `reopening`)."""
@@ -215,7 +193,7 @@ class MemoryOS(Care, UserRights, OwnerWork):
             ImportCutOff: only a part of them was imported, and what is wanted is not the `half` of it.
         """
         self.require_open()
-        with self._events.told(), self._storage.residents.use(owner) as resident:
+        with self._events.told(), self.steady() as storage, storage.residents.use(owner) as resident:
             if not half:
                 resident.require_whole()
             if self._resumed.is_new(owner) and self._is_due(resident):
@@ -231,8 +209,8 @@ class MemoryOS(Care, UserRights, OwnerWork):
         self._before_close.append(work)
 
     def _work(self, owner: Owner) -> Outcome:
-        with self._events.told(), self._storage.residents.use(owner) as resident:
-            return self._background.work(resident)
+        with self._events.told():
+            return self.in_background(owner, self._background.work)
 
     def _is_due(self, resident: ResidentSet) -> bool:
         return bool(self.updater.waiting(resident) or self.updater.unpromoted(resident))
@@ -266,10 +244,3 @@ class MemoryOS(Care, UserRights, OwnerWork):
         if path is not None and (not isinstance(path, (str, Path)) or not str(path) or "\0" in str(path)):
             raise InvalidInput("path", "is no directory name", f"Pass a str or Path, for example {DEFAULT_PATH!r}.")
         return open_path(DEFAULT_PATH if path is None else path, options)
-
-
-def _is_plain(llm: ChatModel | None, embedder: Embedder, analyst: Analyst | None) -> bool:
-    """Say whether a system of these parts can be opened again without them."""
-    default = HashingEmbedder()
-    is_default = type(embedder) is HashingEmbedder and embedder.name == default.name
-    return llm is None and analyst is None and is_default

@@ -33,7 +33,7 @@ BACKLOG_BATCHES = 8
 
 
 class Updater:
-    """Runs the steps for one resident set at a time. Stateless and thread-safe."""
+    """Runs the steps for one resident set at a time. Thread-safe; holds no records."""
 
     def __init__(self, *, analyst: Analyst, embedder: Embedder, settings: MemorySettings, clock: Clock) -> None:
         self._analyst = analyst
@@ -42,6 +42,10 @@ class Updater:
         self._planner = Planner(embedder=embedder, settings=settings, clock=clock)
         self._consolidation = Consolidation(analyst, self._planner)
         self._promotion = Promotion(analyst, self._planner)
+
+    def use_embedder(self, embedder: Embedder) -> None:
+        """Have new entries embedded by another embedder from now on."""
+        self._planner.use_embedder(embedder)
 
     @property
     def batch_size(self) -> int:

@@ -1,6 +1,6 @@
 """The one collection everything lives in, and the only file that speaks to Chroma.
 
-Every read and write of a user's rows goes through `_owned`, which adds the owner filter.
+Every read and write of a user's rows goes through `owned`, which adds the owner filter.
 A change of state is one upsert, because a batch upsert is atomic even when the process
 is killed and two calls are not; it raises the writer's head for that user, a row that
 names its last commit (`append` leaves it, where nobody else can be reading). Chroma
@@ -14,7 +14,7 @@ import random
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,9 @@ import numpy as np
 from memoryos_engine.errors import StoreError
 from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.calls import Calls
 from memoryos_engine.storage.codec import AUDIT, HEAD, OWNER_KEYS, PAGE, UNSEEN, Row, owner_metadata
+from memoryos_engine.storage.columns import columns_of, owned, rows_of
 from memoryos_engine.storage.connection import Connection
 from memoryos_engine.storage.exclusion import EVERYBODY, Exclusion
 from memoryos_engine.storage.guard import Guard
@@ -80,7 +82,13 @@ class ChromaStore:
         self.writer = random.SystemRandom().randrange(1, 1 << WRITER_BITS) if shared else EMBEDDED
         """What this store signs its heads with: nobody else's number, and another one at each opening."""
         self._count = count(1)
+        self._announcing = False
         self._guard = Guard()
+
+    @property
+    def calls(self) -> Calls:
+        """The calls under way."""
+        return self._guard.calls
 
     @property
     def _collection(self) -> Any:
@@ -88,7 +96,17 @@ class ChromaStore:
 
     def close(self) -> None:
         """Let the calls under way end and take no more: a job that waited for a model may come back late."""
-        self._guard.close()
+        self.calls.close()
+
+    @contextmanager
+    def announcing(self) -> Iterator[None]:
+        """Have every write raise its owner's head meanwhile, for somebody who copies these rows."""
+        with self.calls.paused():
+            self._announcing = True
+        try:
+            yield
+        finally:
+            self._announcing = False
 
     def commit(
         self,
@@ -123,20 +141,26 @@ class ChromaStore:
                 head = self._next_head(head, next_sequence, deleted=anew or bool(forgotten))
                 self._upsert(owner, rows[start : start + step], head)
             for start in range(0, len(forgotten), step):
-                self._delete(list(forgotten[start : start + step]), _owned(owner))
+                self._delete(list(forgotten[start : start + step]), owned(owner))
             if forgotten and self.shared:  # who read between the upsert and the deletion must read again
                 head = self._next_head(head, next_sequence, deleted=True)
                 self._upsert(owner, (), head)
         return head
 
-    def append(self, owner: Owner, rows: Sequence[Row]) -> None:
+    def append(self, owner: Owner, rows: Sequence[Row]) -> bool:
         """Write `rows` in one upsert and leave the head, for an owner nobody else can be reading.
+
+        Returns:
+            False if somebody copies these rows: nothing was written, and the head has to be raised (`commit`).
 
         Raises:
             StoreError: nothing was written.
         """
         with self._guard.translated("written"):
+            if self._announcing:
+                return False
             self._upsert(owner, rows)
+            return True
 
     def heads(self, owner: Owner) -> Heads:
         """Return what the last commit of each writer to the owner left; none before the first."""
@@ -162,16 +186,16 @@ class ChromaStore:
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
-        for found in self.scan(_BODY, where=_owned(owner, *conditions)):
-            yield from _rows(found)
+        for found in self.scan(_BODY, where=owned(owner, *conditions)):
+            yield from rows_of(found)
 
     def fetch(self, owner: Owner, ids: Sequence[str]) -> list[Row]:
         """Return those of the owner's rows that have these ids."""
         found: list[Row] = []
         for start in range(0, len(ids), READ_PAGE):
             with self._guard.translated("read"):
-                some = self._get(ids=list(ids[start : start + READ_PAGE]), where=_owned(owner), include=_BODY)
-            found += _rows(some)
+                some = self._get(ids=list(ids[start : start + READ_PAGE]), where=owned(owner), include=_BODY)
+            found += rows_of(some)
         return found
 
     def nearest(self, owner: Owner, query: Vector, limit: int) -> dict[str, float]:
@@ -179,7 +203,7 @@ class ChromaStore:
         asked: dict[str, Any] = {
             "query_embeddings": query[np.newaxis].tolist(),
             "n_results": limit,
-            "where": _owned(owner, {"kind": PAGE}),
+            "where": owned(owner, {"kind": PAGE}),
             "include": ["distances"],
         }
         with self._guard.translated("searched"):
@@ -189,7 +213,7 @@ class ChromaStore:
 
     def ids(self, owner: Owner, kind: str) -> list[str]:
         """Return the ids of the owner's rows of one kind, sorted."""
-        return sorted(row_id for found in self.scan([], where=_owned(owner, {"kind": kind})) for row_id in found["ids"])
+        return sorted(row_id for found in self.scan([], where=owned(owner, {"kind": kind})) for row_id in found["ids"])
 
     def strangers(self, owner: Owner, ids: Sequence[str]) -> bool:
         """Say whether somebody else than the owner has a record with one of these ids."""
@@ -233,7 +257,7 @@ class ChromaStore:
         """Delete every row of the owner, the heads last."""
         with self._guard.translated("written"):
             for conditions in ([{"kind": {"$ne": HEAD}}], []):
-                where = _owned(owner, *conditions)
+                where = owned(owner, *conditions)
                 while ids := self._get(where=where, limit=self.max_batch, include=[])["ids"]:
                     self._delete(ids, where)
 
@@ -244,7 +268,7 @@ class ChromaStore:
         return self._connection.ask(lambda known: known.get(**asked))
 
     def _heads(self, owner: Owner) -> Heads:
-        found = self._get(where=_owned(owner, {"kind": HEAD}), include=["metadatas"])
+        found = self._get(where=owned(owner, {"kind": HEAD}), include=["metadatas"])
         rows = zip(found["ids"], found["metadatas"] or [], strict=True)
         heads = [decode_head(row_id, str(metadata.get("data"))) for row_id, metadata in rows]
         return Heads({head.writer: head for head in heads})
@@ -261,36 +285,8 @@ class ChromaStore:
         written = [*rows, *([head_row(owner, head, dimension=self._dimension)] if head else [])]
         if not written:
             return
-        signed = {"commit": commit_number(head)} if head and self.shared else {}
-        columns: dict[str, Any] = {
-            "ids": [row.id for row in written],
-            "embeddings": np.stack([_required_vector(row) for row in written]),
-            "documents": [row.document for row in written],
-            "metadatas": [{**owner_metadata(owner), "kind": row.kind, "data": row.data, **signed} for row in written],
-        }
+        columns = columns_of(owner, written, commit_number(head) if head and self.shared else None)
         with nullcontext() if self.shared else _one_write:
             self._connection.ask(
                 lambda known: known.upsert(**columns), done=lambda: head in self._heads(owner).by_writer.values()
             )
-
-
-def _owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:
-    return {"$and": [{key: value} for key, value in owner_metadata(owner).items()] + list(map(dict, conditions))}
-
-
-def _required_vector(row: Row) -> Vector:
-    if row.vector is None:
-        raise StoreError(f"record {row.id!r} was to be written without a vector; nothing was written")
-    return row.vector
-
-
-def _rows(found: Mapping[str, Any]) -> Iterator[Row]:
-    columns = zip(found["ids"], found["documents"], found["metadatas"], found["embeddings"], strict=True)
-    for row_id, document, metadata, vector in columns:
-        yield Row(
-            id=row_id,
-            kind=str(metadata["kind"]),
-            document=document or "",
-            data=str(metadata.get("data", "")),
-            vector=np.asarray(vector, dtype=np.float32),
-        )

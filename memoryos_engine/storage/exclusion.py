@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -45,10 +45,22 @@ class Exclusion:
         Raises:
             StoreError: another process did not end its change, or the locks cannot be used.
         """
-        with self._held("writing", owner, patience=PATIENCE) as held:
+        with self._held(self._name("writing", owner), patience=PATIENCE) as held:
             if not held:
-                fix = "stop the process that does not end, and try again"
-                raise StoreError(f"another process has been changing this memory for {PATIENCE:g} seconds; {fix}")
+                raise _unending()
+            yield
+
+    @contextmanager
+    def all_writing(self) -> Iterator[None]:
+        """Be the only process that changes anybody's records.
+
+        Raises:
+            StoreError: another process did not end its change.
+        """
+        with ExitStack() as held:
+            for number in range(FILES) if self._folder else ():
+                if not held.enter_context(self._held(f"writing.{number:02x}", patience=PATIENCE)):
+                    raise _unending()
             yield
 
     @contextmanager
@@ -59,15 +71,15 @@ class Exclusion:
             owner: whose pages.
             wait: until another process is done with it; else it is given at once that one is not.
         """
-        with self._held("thinking", owner, patience=-1.0 if wait else 0.0) as held:
+        with self._held(self._name("thinking", owner), patience=-1.0 if wait else 0.0) as held:
             yield held
 
     @contextmanager
-    def _held(self, kind: str, owner: Owner, *, patience: float) -> Iterator[bool]:
+    def _held(self, name: str, *, patience: float) -> Iterator[bool]:
         if self._folder is None:
             yield True
             return
-        lock = _acquired(self._folder, self._name(kind, owner), patience)
+        lock = _acquired(self._folder, name, patience)
         try:
             yield lock is not None
         finally:
@@ -77,6 +89,11 @@ class Exclusion:
     def _name(self, kind: str, owner: Owner) -> str:
         digest = stable_id(kind, self._collection_name, owner.user_id, owner.assistant_id).rpartition("_")[2]
         return f"{kind}.{int(digest, 16) % FILES:02x}"
+
+
+def _unending() -> StoreError:
+    fix = "stop the process that does not end, and try again"
+    return StoreError(f"another process has been changing this memory for {PATIENCE:g} seconds; {fix}")
 
 
 def _acquired(folder: Path, name: str, patience: float) -> FileLock | None:

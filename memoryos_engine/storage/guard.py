@@ -1,31 +1,26 @@
-"""Calls of a store: counted so that closing waits for them, refused once it is closed, their errors made ours."""
+"""Every call of a store passes here: counted, refused in another process, its errors made ours."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from memoryos_engine.errors import ClosedError, MemoryOSError, StoreError
+from memoryos_engine.errors import MemoryOSError, StoreError
+from memoryos_engine.storage.calls import Calls
+
+_GONE = (
+    "the collection that this store was opened with is gone: another process deleted it or gave it another embedder "
+    "(memoryos reindex). Close this MemoryOS and open it again, with the embedder that the store has now"
+)
 
 
 class Guard:
-    """What every call of one store passes. Thread-safe."""
+    """What the calls of one store pass. Thread-safe."""
 
     def __init__(self) -> None:
+        self.calls = Calls()
         self._pid = os.getpid()
-        self._idle = threading.Condition()
-        self._calls: Counter[int] = Counter()
-        """Calls under way, by thread: closing from a signal handler must not wait for the call that it interrupted."""
-        self._closed = False
-
-    def close(self) -> None:
-        """Let the calls under way end and take no more: a job that waited for a model may come back late."""
-        with self._idle:
-            self._closed = True
-            self._idle.wait_for(lambda: self._calls.keys() <= {threading.get_ident()})
 
     @contextmanager
     def translated(self, done: str) -> Iterator[None]:
@@ -33,27 +28,17 @@ class Guard:
 
         Raises:
             ClosedError: the store was closed.
+            EmbedderMismatch: another took its place.
             StoreError: the process is not the one that opened it, or Chroma failed.
         """
         if os.getpid() != self._pid:
             raise StoreError("this store was opened before a fork; open a MemoryOS in the child process instead")
-        with self._counted():
+        with self.calls.one():
             try:
                 yield
             except MemoryOSError:
                 raise
             except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
+                if type(error).__name__ == "NotFoundError":
+                    raise StoreError(_GONE) from error
                 raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._idle:
-            if self._closed:
-                raise ClosedError
-            self._calls[threading.get_ident()] += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._calls -= Counter([threading.get_ident()])  # which leaves out those that have none any more
-                self._idle.notify_all()

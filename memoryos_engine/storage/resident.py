@@ -252,8 +252,8 @@ class ResidentSet:
         reads it then sees the head that the first commit of this process raised. What was
         forgotten raises it too, because the next sequence no longer follows from the pages.
         """
-        if self._raised and not changes.forgotten and not self.store.shared and len(rows) < self.store.max_batch:
-            self.store.append(self.owner, rows)
+        quiet = self._raised and not changes.forgotten and not self.store.shared and len(rows) < self.store.max_batch
+        if quiet and self.store.append(self.owner, rows):
             return
         outworn = self.heads.outworn(self.store.writer) if self.store.shared else []
         head = self.store.commit(

@@ -8,15 +8,20 @@ vacuum rewrites the database file.
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from memoryos_engine.errors import StoreError
-from memoryos_engine.storage.opening import without_legacy_warning
+from memoryos_engine.storage.schema import without_legacy_warning
+from memoryos_engine.storage.switching import copy_name, drop
 
 SAVE_AT_ONCE, SAVE_AS_USUAL = 2, 1000
 """Writes after which Chroma saves its index; the second is Chroma's default."""
@@ -32,10 +37,12 @@ def vacuum(directory: Path, *, collection_name: str, dimension: int) -> None:
         StoreError: Chroma could not do it; nothing is lost.
     """
     try:
+        _drop_copy(directory, collection_name)
         _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AT_ONCE))
         try:
             _with_collection(directory, collection_name, lambda each: _fill(each, dimension))
             _rewrite(directory)
+            _remove_orphans(directory)
         finally:
             _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AS_USUAL))
     except StoreError:
@@ -46,13 +53,24 @@ def vacuum(directory: Path, *, collection_name: str, dimension: int) -> None:
 
 def _with_collection(directory: Path, name: str, act: Any) -> None:
     """Do something with the collection in a client of its own: a changed setting counts from the next opening."""
+    with _client(directory) as client, without_legacy_warning():
+        act(client.get_collection(name, embedding_function=None))
+
+
+def _drop_copy(directory: Path, name: str) -> None:
+    """Delete what a reindex that was cut off has copied: deleted text may be in it."""
+    with _client(directory) as client, without_legacy_warning():
+        drop(client, copy_name(name))
+
+
+@contextmanager
+def _client(directory: Path) -> Iterator[Any]:
     import chromadb
     from chromadb.config import Settings
 
     client = chromadb.PersistentClient(str(directory), settings=Settings(anonymized_telemetry=False))
     try:
-        with without_legacy_warning():
-            act(client.get_collection(name, embedding_function=None))
+        yield client
     finally:
         client.close()  # type: ignore[attr-defined]
 
@@ -66,6 +84,15 @@ def _fill(collection: Any, dimension: int) -> None:
     for _ in range(2):
         collection.upsert(ids=_FILLERS, embeddings=vectors, documents=[""] * len(_FILLERS))
     collection.delete(ids=_FILLERS)
+
+
+def _remove_orphans(directory: Path) -> None:
+    """Delete the index files of collections that are gone: Chroma leaves them, and unused memory is in them."""
+    with closing(sqlite3.connect(directory / "chroma.sqlite3")) as database:
+        known = {row[0] for row in database.execute("SELECT id FROM segments")}
+    for index in directory.glob("*/header.bin"):
+        if index.parent.name not in known:
+            shutil.rmtree(index.parent)
 
 
 def _rewrite(directory: Path) -> None:

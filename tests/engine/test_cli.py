@@ -255,3 +255,16 @@ def test_help_loads_neither_chroma_nor_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "0 []\n"
+
+
+def test_reindex_gives_the_store_another_embedder_and_may_be_called_again(store: Path) -> None:
+    filled(store)
+    refused = run("recall", "heron", "--embedder", "hashing-v1-64", status=1).output
+    first = run("reindex", "--to", "hashing-v1-64").output
+    again = run("reindex", "--to", "hashing-v1-64").output
+
+    assert "memoryos reindex --path DIR --embedder hashing-v1-512 --to hashing-v1-64" in refused
+    assert "texts were embedded; the store has hashing-v1-64 now." in first
+    assert again == "Done: 0 texts were embedded; the store has hashing-v1-64 now.\n"
+    assert "My heron number" in run("recall", "heron", "--embedder", "hashing-v1-64").output
+    assert "Pass another one" in run("reindex", "--embedder", "hashing-v1-64", "--to", "hashing-v1-64", status=2).output

@@ -1,0 +1,57 @@
+"""Rows as the columns that Chroma takes and gives, and the condition that a row is an owner's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from memoryos_engine.errors import StoreError
+from memoryos_engine.records import Owner
+from memoryos_engine.similarity import Vector
+from memoryos_engine.storage.codec import Row, owner_metadata
+
+
+def owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the condition that a row is of this owner and meets the others."""
+    return {"$and": [{key: value} for key, value in owner_metadata(owner).items()] + list(map(dict, conditions))}
+
+
+def columns_of(owner: Owner, rows: Sequence[Row], commit: int | None) -> dict[str, Any]:
+    """Return the arguments of an upsert of at least one row.
+
+    Args:
+        owner: whose rows.
+        rows: with vectors.
+        commit: number of the commit that writes them; None where commits are not numbered.
+
+    Raises:
+        StoreError: a row has no vector.
+    """
+    signed = {} if commit is None else {"commit": commit}
+    return {
+        "ids": [row.id for row in rows],
+        "embeddings": np.stack([_required_vector(row) for row in rows]),
+        "documents": [row.document for row in rows],
+        "metadatas": [{**owner_metadata(owner), "kind": row.kind, "data": row.data, **signed} for row in rows],
+    }
+
+
+def rows_of(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the rows of what a read with documents, metadatas and embeddings found."""
+    columns = zip(found["ids"], found["documents"], found["metadatas"], found["embeddings"], strict=True)
+    for row_id, document, metadata, vector in columns:
+        yield Row(
+            id=row_id,
+            kind=str(metadata["kind"]),
+            document=document or "",
+            data=str(metadata.get("data", "")),
+            vector=np.asarray(vector, dtype=np.float32),
+        )
+
+
+def _required_vector(row: Row) -> Vector:
+    if row.vector is None:
+        raise StoreError(f"record {row.id!r} was to be written without a vector; nothing was written")
+    return row.vector
