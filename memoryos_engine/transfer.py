@@ -17,6 +17,7 @@ from memoryos_engine.changes import Changes
 from memoryos_engine.embedding.base import unit_rows
 from memoryos_engine.errors import CorruptRecord, InvalidInput
 from memoryos_engine.intake import Content, checked_content
+from memoryos_engine.known_imports import KnownImports
 from memoryos_engine.progress import bar_over
 from memoryos_engine.settings import require_id
 from memoryos_engine.similarity import Vector
@@ -45,7 +46,10 @@ def import_turns(memory: UserMemory, system: MemoryOS, turns: Iterable[Mapping[s
     """Add a history of turns in order; see `UserMemory.import_turns`."""
     batch: list[Content] = []
     count = 0
+    known = KnownImports(memory)
     for position, turn in enumerate(bar_over(turns, "importing turns", "turn") if progress else turns):
+        if known.holds(turn):
+            continue
         try:
             batch.append(_content(turn, memory, system))
         except InvalidInput as error:
