@@ -16,6 +16,8 @@ from memoryos_engine.errors import InvalidInput
 
 MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Signs of direction that WhatsApp puts around names and before its own words."""
+_AROUND_NAMES = MARKS + " ~\u00a0\u202f"
+"""WhatsApp writes "~" before names that are no contacts."""
 _STAMP = (
     rf"(?P<date>(?P<first>\d{{1,4}})(?P<between>[./-])(?P<second>\d{{1,2}})(?P=between)(?P<third>\d{{2,4}})"
     rf"(?:,|T|\s)[\s{MARKS}]?(?:[^\W\d_]{{1,5}}\s)?"
@@ -75,7 +77,7 @@ def head_of(line: str, number: int) -> Head | None:
         numbers=(match["first"], match["second"], match["third"]),
         dotted=match["between"] == ".",
         clock=_clock(match),
-        name=spoken["name"].strip(MARKS + " ") if spoken else "",
+        name=spoken["name"].strip(_AROUND_NAMES) if spoken else "",
         text=spoken["text"] if spoken else match["rest"],
     )
 

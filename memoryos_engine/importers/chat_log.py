@@ -20,7 +20,7 @@ from memoryos_engine.importers.pairing import Said, paired
 from memoryos_engine.importers.text_file import opened_text
 from memoryos_engine.importers.turn import Keys, Turn
 
-NAME = "chat-log"
+CHAT_LOG = "chat-log"
 _MEDIA = re.compile(r"<[^<>]{1,60}>")
 _DELETED = frozenset(("this message was deleted", "you deleted this message", "null"))
 
@@ -37,7 +37,7 @@ class _Overview:
 
     day_first: bool
     several: bool
-    """Whether more than one speaks with the user."""
+    """Whether more than one speak with the user."""
 
 
 def read_chat_log(file: Path, left_out: Counter[str], user_name: str, day_first: bool | None = None) -> Iterator[Turn]:
@@ -53,7 +53,7 @@ def read_chat_log(file: Path, left_out: Counter[str], user_name: str, day_first:
         InvalidInput: it holds no such line, the user says nothing, or dates can be read both ways or not at all.
     """
     overview = _overview(file, _plain(user_name), day_first)
-    yield from paired(_said(file, _plain(user_name), overview, left_out), Keys(NAME))
+    yield from paired(_said(file, _plain(user_name), overview, left_out), Keys(CHAT_LOG))
 
 
 def _overview(file: Path, user: str, day_first: bool | None) -> _Overview:
@@ -63,7 +63,8 @@ def _overview(file: Path, user: str, day_first: bool | None) -> _Overview:
         found = day_comes_first(heads)
     else:
         found = day_first
-        names.update(_plain(head.name) for head in heads)  # reads the file through
+        for _ in heads:
+            pass  # the names are wanted
     if not names - {""}:
         fix = 'Messages begin with a date and a name, such as "[2024-05-04 18:30] Tom: Hello".'
         raise InvalidInput("file", "holds no message of a chat log", fix)
@@ -79,7 +80,8 @@ def _heads(file: Path, names: set[str]) -> Iterator[Head]:
         for number, line in enumerate(stream, 1):
             head = head_of(line, number)
             if head is not None:
-                names.add(_plain(head.name))
+                if not _by_app(head):
+                    names.add(_plain(head.name))
                 yield head
 
 
@@ -116,10 +118,9 @@ def _text(message: _Message) -> tuple[str, str]:
     """Return what was said, or why nothing was. Words below a picture were said."""
     head = message.head
     first = head.text.strip(MARKS + " ")
-    by_app = head.text[:1] in MARKS if head.text else False
     if not head.name:
         return "", "system lines"
-    if by_app or _MEDIA.fullmatch(first):
+    if _by_app(head) or _MEDIA.fullmatch(first):
         text = "\n".join(message.lines).strip()
         return text, "" if text else "pictures, sounds and notices of the app"
     text = "\n".join([first, *message.lines]).strip()
@@ -128,6 +129,11 @@ def _text(message: _Message) -> tuple[str, str]:
     return text, "" if text else "empty messages"
 
 
+def _by_app(head: Head) -> bool:
+    """Say whether the app speaks in somebody's name, which WhatsApp marks on iPhones."""
+    return head.text.startswith(tuple(MARKS))
+
+
 def _plain(name: str) -> str:
-    """Return a name as it is compared: WhatsApp writes "~" before names that are no contacts."""
-    return unicodedata.normalize("NFC", name.strip(MARKS + " ~\u202f\u00a0")).casefold()
+    """Return a name as it is compared."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()

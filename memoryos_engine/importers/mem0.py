@@ -17,7 +17,7 @@ from memoryos_engine.importers.json_values import values
 from memoryos_engine.importers.pairing import Said, paired
 from memoryos_engine.importers.turn import Keys, Turn, fitting_metadata, moment, storable
 
-NAME = "mem0"
+MEM0 = "mem0"
 SESSION = "mem0"
 LISTS = ("results", "memories")
 """Names of the list in an answer of its interface, and in a backup."""
@@ -53,7 +53,7 @@ def read_mem0(file: Path, left_out: Counter[str], user_name: str | None = None) 
         elif _has_text(memory, where, left_out):
             at = moment(memory.get("created_at"), f"{where}.created_at")
             dated.append((at or _EARLIEST, where, memory, at))
-    keys = Keys(NAME)
+    keys = Keys(MEM0)
     for _, where, memory, at in sorted(dated, key=lambda each: each[0]):
         yield from _turns(memory, where, at, keys, left_out)
 

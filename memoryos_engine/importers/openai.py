@@ -20,7 +20,7 @@ from memoryos_engine.importers.json_values import values
 from memoryos_engine.importers.pairing import Said, paired
 from memoryos_engine.importers.turn import Keys, Turn, moment, storable
 
-NAME = "openai"
+OPENAI = "openai"
 EXPORTS = "conversations*.json"
 """Files of a data export that hold conversations."""
 
@@ -48,7 +48,7 @@ def read_openai(path: Path, left_out: Counter[str]) -> Iterator[Turn]:
     if first is None:
         return
     items = chain([first], found)
-    yield from (_exported if _is_tree(first[1]) else _listed)(items, Keys(NAME), left_out)
+    yield from (_exported if _is_tree(first[1]) else _listed)(items, Keys(OPENAI), left_out)
 
 
 def _is_tree(value: Any) -> bool:
@@ -128,9 +128,9 @@ def _role(message: Any, where: str) -> str:
     if not isinstance(message, dict):
         raise InvalidInput(where, f"is a {type(message).__name__}, not a message", _FIX)
     role = message.get("role")
-    if role not in ("user", "assistant") and role not in _LEFT_OUT:
+    if not isinstance(role, str) or role not in ("user", "assistant", *_LEFT_OUT):
         raise InvalidInput(f"{where}.role", "is none of user, assistant, system, developer and tool", _FIX)
-    return str(role)
+    return role
 
 
 def _empty(message: Mapping[str, Any], text: str) -> str:

@@ -1,7 +1,8 @@
 """Messages of two sides, in order, to turns: what the user says, and what is said to it.
 
 Consecutive messages of one side are one text, joined by line breaks, unless an hour lies between
-them or they are too long for a page. An answer without a question is a turn of one side.
+them or they are too long for a page. An answer without a question, or half a day after it, is a
+turn of one side.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from memoryos_engine.importers.turn import Keys, Turn, made_turn
 
 PAUSE = timedelta(hours=1)
 """What one side says after so long is a page of its own, with its own date."""
+LATE = timedelta(hours=12)
+"""What the other side says after so long is no answer any more, but a page of its own."""
 MOST_BYTES = 500_000
 """Of one side in UTF-8; a page holds two of them and metadata within `max_turn_bytes`. Longer messages are cut up."""
 
@@ -36,22 +39,24 @@ class _Exchange:
     answer: list[Said] = field(default_factory=list)
     room: int = MOST_BYTES
     """Bytes that the side which spoke last has left."""
+    last: Said | None = None
 
     def takes(self, message: Said) -> bool:
         """Say whether a message goes on with this exchange."""
         side = self.question if message.by_user else self.answer
         if message.by_user and self.answer:
             return False
-        if not side:
+        if self.last is None:
             return True
-        before = side[-1].at
-        paused = before is not None and message.at is not None and message.at - before > PAUSE
-        return not paused and _size(message.text) < self.room
+        before = self.last.at
+        waited = abs(message.at - before) if before is not None and message.at is not None else timedelta()
+        return waited <= PAUSE and _size(message.text) < self.room if side else waited <= LATE
 
     def add(self, message: Said) -> None:
         side = self.question if message.by_user else self.answer
         self.room = (self.room if side else MOST_BYTES) - _size(message.text) - 1
         side.append(message)
+        self.last = message
 
     @property
     def messages(self) -> list[Said]:
@@ -109,6 +114,8 @@ def _parts(message: Said) -> Iterator[Said]:
 
 
 def _first_piece(text: str) -> str:
+    if _size(text) <= MOST_BYTES and len(text) < MOST_BYTES:
+        return text  # the last
     head = text.encode()[:MOST_BYTES].decode(errors="ignore")
     at_space = max(head.rfind(" "), head.rfind("\n")) + 1
     return head[:at_space] if at_space > len(head) // 2 else head

@@ -8,17 +8,20 @@ from pathlib import Path
 from types import MappingProxyType
 
 from memoryos_engine.errors import InvalidInput
-from memoryos_engine.importers import chat_log, mem0, openai, reference
+from memoryos_engine.importers.chat_log import CHAT_LOG, read_chat_log
 from memoryos_engine.importers.guessing import guessed
+from memoryos_engine.importers.mem0 import MEM0, read_mem0
+from memoryos_engine.importers.openai import OPENAI, read_openai
+from memoryos_engine.importers.reference import REFERENCE, read_reference
 from memoryos_engine.importers.turn import Turn
 from memoryos_engine.settings import require_text
 
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
-        reference.NAME: "a user's folder, or one JSON file, of the reference implementation of MemoryOS",
-        mem0.NAME: "what mem0's get_all() returns, as JSON, or a backup of OpenMemory",
-        openai.NAME: "conversations.json of a ChatGPT export, or messages with role and content, as JSON or JSON Lines",
-        chat_log.NAME: "a text file with dates and names, such as WhatsApp exports",
+        REFERENCE: "a user's folder, or one JSON file, of the reference implementation of MemoryOS",
+        MEM0: "what mem0's get_all() returns, as JSON, or a backup of OpenMemory",
+        OPENAI: "conversations.json of a ChatGPT export, or messages with role and content, as JSON or JSON Lines",
+        CHAT_LOG: "a text file with dates and names, such as WhatsApp exports",
     }
 )
 """Names of the formats, each with what it is."""
@@ -83,7 +86,7 @@ def read_turns(
     name = guessed(path) if format is None else format.replace("_", "-")
     if name not in FORMATS:
         raise InvalidInput("format", "is none that can be read", f"Pass one of: {', '.join(FORMATS)}.")
-    if path.is_dir() and name in (mem0.NAME, chat_log.NAME):
+    if path.is_dir() and name in (MEM0, CHAT_LOG):
         raise InvalidInput("file", f"is a folder, and {name} is a format of files", "Pass the file in it.")
     return ImportedTurns(name, _reader(path, name, user_name, day_first))
 
@@ -91,13 +94,13 @@ def read_turns(
 def _reader(path: Path, name: str, user_name: str | None, day_first: bool | None) -> _Reader:
     if user_name is not None:
         require_text("user_name", user_name)
-    if name == reference.NAME:
-        return lambda left_out: reference.read_reference(path, left_out)
-    if name == mem0.NAME:
-        return lambda left_out: mem0.read_mem0(path, left_out, user_name)
-    if name == openai.NAME:
-        return lambda left_out: openai.read_openai(path, left_out)
+    if name == REFERENCE:
+        return lambda left_out: read_reference(path, left_out)
+    if name == MEM0:
+        return lambda left_out: read_mem0(path, left_out, user_name)
+    if name == OPENAI:
+        return lambda left_out: read_openai(path, left_out)
     if not (user_name or "").strip():
         fix = "Pass user_name= (--user-name) with the name that stands before the colon."
         raise InvalidInput("user_name", "is missing: a chat log does not say who the user is", fix)
-    return lambda left_out: chat_log.read_chat_log(path, left_out, str(user_name), day_first)
+    return lambda left_out: read_chat_log(path, left_out, str(user_name), day_first)

@@ -23,7 +23,7 @@ from memoryos_engine.importers.json_values import whole
 from memoryos_engine.importers.pairing import Said, paired
 from memoryos_engine.importers.turn import Keys, Turn, storable
 
-NAME = "reference"
+REFERENCE = "reference"
 KNOWLEDGE_SESSION = "imported knowledge"
 USER_FILES = ("mid_term.json", "short_term.json", "long_term_user.json")
 ASSISTANT_FILE = "long_term_assistant.json"
@@ -66,7 +66,7 @@ def read_reference(path: Path, left_out: Counter[str]) -> Iterator[Turn]:
         entries += _entries(whole(file), file.name)
     pages = _distinct_pages([one for one in entries if not one.learned_as], left_out)
     learned = _uncovered([one for one in entries if one.learned_as], pages, left_out)
-    keys = Keys(NAME)
+    keys = Keys(REFERENCE)
     for entry, at in _in_time(learned, left_out):
         kept = {"imported_as": entry.learned_as}
         yield from paired(_sides(entry, at), keys, session_id=KNOWLEDGE_SESSION, metadata=kept)

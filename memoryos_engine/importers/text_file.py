@@ -69,4 +69,4 @@ def _bad_byte(file: Path, encoding: str) -> int:
             except UnicodeDecodeError as error:
                 return offset - waiting + error.start
             offset += len(chunk)
-    return offset
+    return offset - len(decoder.getstate()[0])
