@@ -53,7 +53,8 @@ class _Text:
         self._stream = stream
         self._window = ""
         self._at = 0
-        self._lines_before = 0
+        self._line = 1
+        self._counted = 0
         self._ended = False
 
     def elements(self, name: str) -> Iterator[tuple[str, Any]]:
@@ -72,8 +73,7 @@ class _Text:
 
     def sequence(self) -> Iterator[tuple[str, Any]]:
         while self.next_sign():
-            line = self._line(self._at)
-            yield f"line {line}", self.value()
+            yield f"line {self._line_of(self._at)}", self.value()
 
     def end(self) -> None:
         if self.next_sign():
@@ -107,16 +107,19 @@ class _Text:
         """Read on, ever larger pieces for ever larger values, so that no value is begun more than a few times."""
         if self._ended:
             return False
-        self._lines_before += self._window.count("\n", 0, self._at)
+        self._line_of(self._at)
         piece = self._stream.read(max(_CHUNK, len(self._window) - self._at))
         self._window = self._window[self._at :] + piece
-        self._at = 0
+        self._at = self._counted = 0
         self._ended = not piece
         return not self._ended
 
-    def _line(self, at: int) -> int:
-        return self._lines_before + self._window.count("\n", 0, at) + 1
+    def _line_of(self, at: int) -> int:
+        """Return the line of a place at or after the last one asked about."""
+        self._line += self._window.count("\n", self._counted, at)
+        self._counted = max(self._counted, at)
+        return self._line
 
     def _broken(self, at: int) -> InvalidInput:
         fix = "Export it again: it may have been cut off."
-        return InvalidInput("file", f"is not valid JSON at line {self._line(at)}", fix)
+        return InvalidInput("file", f"is not valid JSON at line {self._line_of(at)}", fix)

@@ -122,4 +122,4 @@ def _first_piece(text: str) -> str:
 
 
 def _size(text: str) -> int:
-    return len(text.encode())
+    return len(text) if text.isascii() else len(text.encode())

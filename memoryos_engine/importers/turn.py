@@ -73,6 +73,8 @@ def made_turn(
 
 def storable(text: str) -> str:
     """Return text that a store takes: halves of surrogate pairs are joined, or become U+FFFD."""
+    if text.isascii():
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,23 @@ def test_a_damaged_file_is_mended_and_imported_again(store: Path, tmp_path: Path
     assert run(str(folder), status=2).stderr.startswith("file is not valid JSON at line 1")
     shutil.copy(DATA / "reference" / "users" / "tom" / "mid_term.json", folder)
     assert run(str(folder)).output.startswith("Made 6 pages")
+
+
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+THEIRS = {
+    "data/users/tom": DATA / "reference" / "users" / "tom",
+    "mem0.json": DATA / "mem0.json",
+    "conversations.json": DATA / "conversations.json",
+    "chat.txt": DATA / "plain.txt",
+}
+
+
+def test_the_commands_of_the_readme_import_what_they_say(store: Path) -> None:
+    """Its table of formats, with our files in place of the reader's."""
+    commands = re.findall(r"^\|.*\| `memoryos import ([^`]+)` \|$", README, flags=re.MULTILINE)
+    outputs = [run(str(THEIRS[words[0]]), *words[1:]).output for words in map(str.split, commands)]
+
+    assert [output.splitlines()[:2] for output in outputs] == [
+        [f"Made {made} pages of tom with assistant", f"Read as: {name}"]
+        for made, name in ((6, "reference"), (3, "mem0"), (3, "openai"), (2, "chat-log"))
+    ]
