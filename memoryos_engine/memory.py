@@ -95,7 +95,8 @@ class UserMemory(MemoryRights, MemoryView, AwaitedMemory):
 
         Args:
             turns: mappings with `user_input`, `agent_response`, and optionally `timestamp`,
-                `session_id` and `metadata`, in order.
+                `session_id` and `metadata`, in order. `importers.read_turns` makes them of other people's
+                files, with keys: what this memory holds already is not stored again.
             progress: show a bar.
 
         Raises:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memoryos_engine.errors import StoreError
 from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.calls import Calls

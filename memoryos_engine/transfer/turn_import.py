@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.errors import InvalidInput, LimitReached
 from memoryos_engine.intake import Content, checked_content
+from memoryos_engine.known_imports import KnownImports
 from memoryos_engine.progress import bar_over
 from memoryos_engine.settings import require_id
 
@@ -23,7 +24,10 @@ def import_turns(memory: UserMemory, system: MemoryOS, turns: Iterable[Mapping[s
     """Add a history of turns in order; see `UserMemory.import_turns`."""
     batch: list[Content] = []
     count = 0
+    known = KnownImports(memory)
     for position, turn in enumerate(bar_over(turns, "importing turns", "turn") if progress else turns):
+        if known.holds(turn):
+            continue
         try:
             batch.append(_content(turn, memory, system))
         except InvalidInput as error:
