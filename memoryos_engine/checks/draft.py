@@ -106,7 +106,7 @@ class Draft:
     @property
     def touched(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.changed or self.deleted or self.broken_head or not self.heads)
+        return bool(self.changed or self.deleted or self.broken_head or (self.raw and not self.heads))
 
     @property
     def next_sequence(self) -> int:
@@ -147,7 +147,7 @@ def draft_of(owner: Owner, rows: Iterable[RawRow], *, dimension: int) -> Draft:
             _take(draft, raw)
     if draft.broken_head:
         draft.head_problem = "is a head that does not decode"
-    elif not draft.heads:
+    elif draft.raw and not draft.heads:
         draft.head_problem = "is missing, though its owner has records"
     return draft
 

@@ -22,7 +22,9 @@ from memoryos_engine.errors import CorruptRecord, InvalidInput
 from memoryos_engine.evaluation.damage import damaged_export, damaged_row
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.settings import MemorySettings
+from memoryos_engine.storage.audit_codec import decode_audit
 from memoryos_engine.storage.codec import (
+    AUDIT,
     KNOWLEDGE,
     PAGE,
     SEGMENT,
@@ -174,8 +176,11 @@ class _Target:
 
 
 def _decoding(row: Row) -> str:
-    decode, encode = _CODEC[row.kind]
     try:
+        if row.kind == AUDIT:  # what it holds is never written again
+            decode_audit(row)
+            return SOUND
+        decode, encode = _CODEC[row.kind]
         record = decode(row)
         again = encode(record, None)
         (again.document + again.data).encode()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from memoryos_engine import HashingEmbedder, InvalidInput, MemoryOS, UserMemory
 from memoryos_engine.records import stable_id
-from memoryos_engine.storage.chroma import _head_id
+from memoryos_engine.storage.heads import head_id
 from memoryos_engine.transfer import BATCH, VERSION
 from tests.engine.soundness import rows
 
@@ -411,7 +411,7 @@ def test_a_file_cannot_take_the_records_of_another_user(filled, fresh, tmp_path,
     eve = fresh.memory("eve")
     page = eve.add_memory("I am Eve.", "Hello Eve.")
     mark = stable_id("import", "tom", "assistant")
-    taken = {"page": page.id, "head": _head_id(eve.owner), "own mark": mark}[theirs]
+    taken = {"page": page.id, "head": head_id(eve.owner), "own mark": mark}[theirs]
     filled.export(tmp_path / "tom.jsonl")
     crafted = altered(lambda lines: page_of(lines).update(id=taken))((tmp_path / "tom.jsonl").read_bytes())
     (tmp_path / "bad.jsonl").write_bytes(crafted)
