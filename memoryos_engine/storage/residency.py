@@ -44,7 +44,7 @@ class ResidentSets:
         self._budget = budget
         self._slots: OrderedDict[Owner, _Slot] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close the system in the midst of a call
 
     @contextmanager
     def use(self, owner: Owner) -> Iterator[ResidentSet]:

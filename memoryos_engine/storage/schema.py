@@ -104,6 +104,16 @@ def _check(collection: Collection, embedder: Embedder) -> None:
         problem = f"the store has schema {metadata[VERSION]} and this version of memoryos reads up to {SCHEMA}"
         raise StoreError(f"{problem}; upgrade memoryos. Nothing was changed")
     require_embedder((str(metadata[EMBEDDER]), int(metadata[DIMENSION])), embedder)
+    _require_cosine(collection)
+
+
+def _require_cosine(collection: Collection) -> None:
+    """Refuse a collection whose server ranks by something else than the cosine that was asked for."""
+    index = collection.configuration.get("hnsw") or collection.configuration.get("spann") or {}
+    space = index.get("space", "cosine")
+    if space != "cosine":
+        problem = f"the collection {collection.name!r} ranks by {space!r} and not by cosine"
+        raise StoreError(f"{problem}; choose another name with MemorySettings(collection_name=...)")
 
 
 def require_embedder(stored: tuple[str, int], embedder: Embedder) -> None:

@@ -37,17 +37,30 @@ def on_server(server: ChromaServer, open_system: Callable, request: pytest.Fixtu
     return opening
 
 
+# -- the collection is what it has to be ---------------------------------------------------
+
+
+def test_a_collection_that_ranks_by_something_else_is_refused(chroma, open_system):
+    """What a server can do is looked at when it is opened, not when the first answer is wrong."""
+    made = {"memoryos_schema": 2, "memoryos_embedder": "hashing-v1-512", "memoryos_dimension": 512}
+    configuration = {"hnsw": {"space": "l2"}}
+    chroma.create_collection("by-l2", embedding_function=None, configuration=configuration, metadata=made)
+
+    with pytest.raises(StoreError, match="ranks by 'l2' and not by cosine"):
+        open_system(client=chroma, collection_name="by-l2")
+
+
 # -- the embedder is part of the store ------------------------------------------------
 
 
 def test_another_embedder_is_refused_by_name_with_the_way_out(open_system):
-    """Design part 3: an error that names both, and how to move a memory between them."""
+    """Design part 3: an error that names both, and the command that changes them."""
     open_system(embedder=HashingEmbedder(64)).close()
 
     with pytest.raises(EmbedderMismatch) as caught:
         open_system(embedder=HashingEmbedder(128))
 
-    for part in ("hashing-v1-64", "hashing-v1-128", "export()", "import_memory()"):
+    for part in ("hashing-v1-64", "hashing-v1-128", "memoryos reindex --path DIR --embedder hashing-v1-64 --to"):
         assert part in str(caught.value)
 
 
