@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-
 PATIENCE = 120
 """Seconds; a machine that runs other tests besides may take half a minute."""
 

@@ -164,3 +164,29 @@ def test_a_path_that_is_a_file_is_a_store_error(open_system: Callable, tmp_path:
 
     with pytest.raises(StoreError, match="pass another path"):
         open_system(path=tmp_path / "file")
+
+
+def test_a_lock_that_is_a_mere_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """On a file system without locks it would outlive a process that is killed."""
+    from filelock import SoftFileLock
+
+    from memoryos_engine.storage import lock
+
+    monkeypatch.setattr(lock, "FileLock", SoftFileLock)
+    with pytest.raises(StoreError, match="has no locks"):
+        PathLock(tmp_path / "store")
+    assert not (tmp_path / "store" / NOTE_NAME).exists()
+
+
+def test_a_note_that_cannot_be_written_lets_the_directory_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A full disk must not leave a lock that nobody knows of."""
+    path = tmp_path / "store"
+
+    def full(self: Path, *args: object, **options: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            PathLock(path)
+    assert seen_by_another_process(path) == "free"
