@@ -15,10 +15,10 @@ from memoryos_engine.errors import InvalidInput, StoreError
 from memoryos_engine.parts import check_embedder
 from memoryos_engine.progress import bar
 from memoryos_engine.storage.opened import Storage
-from memoryos_engine.storage.raw_rows import RawRows, translated
 from memoryos_engine.storage.reindexing import Reindexing, begun_copy
 from memoryos_engine.storage.schema import without_legacy_warning
 from memoryos_engine.storage.switching import switch_steps
+from memoryos_engine.storage.whole_rows import WholeRows, translated
 
 MOST_PASSES = 5
 """Times that what was written meanwhile is copied before everybody has to wait for the rest."""
@@ -57,9 +57,9 @@ def reindexed(storage: Storage, embedder: Embedder, *, progress: bool, go_on: Go
 
 def _copying(storage: Storage, embedder: Embedder, go_on: GoOn) -> Reindexing:
     in_turns, most = not storage.store.shared, storage.store.max_batch
-    source = RawRows(storage.collection, max_batch=most, in_turns=in_turns)
+    source = WholeRows(storage.collection, max_batch=most, in_turns=in_turns)
     made = begun_copy(storage.client, storage.options.collection_name, embedder)
-    return Reindexing(source, RawRows(made, max_batch=most, in_turns=in_turns), embedder, go_on=go_on)
+    return Reindexing(source, WholeRows(made, max_batch=most, in_turns=in_turns), embedder, go_on=go_on)
 
 
 def _settle(copying: Reindexing, storage: Storage) -> None:

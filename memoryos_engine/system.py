@@ -35,8 +35,8 @@ from memoryos_engine.settings import ASSISTANT, SESSION, MemorySettings, require
 from memoryos_engine.storage.opened import Storage, StorageOptions
 from memoryos_engine.storage.opening import open_client, open_path
 from memoryos_engine.storage.resident import ResidentSet
-from memoryos_engine.system_care import SystemCare
 from memoryos_engine.updater import Updater
+from memoryos_engine.upkeep import Upkeep
 from memoryos_engine.visits import WaitingVisits
 from memoryos_engine.worker import Outcome, Worker
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "./memoryos_data"
 
 
-class MemoryOS(SystemCare, Care, UserRights, OwnerWork):
+class MemoryOS(Upkeep, Care, UserRights, OwnerWork):
     """Long-term memory for any number of users on one Chroma collection.
 
     Args:

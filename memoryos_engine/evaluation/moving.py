@@ -30,7 +30,7 @@ from memoryos_engine.embedding.by_name import embedder_by_name
 from memoryos_engine.evaluation.synthetic import SyntheticTalk
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.settings import MemorySettings
-from memoryos_engine.storage.raw_rows import BATCH
+from memoryos_engine.storage.whole_rows import BATCH
 from memoryos_engine.system import MemoryOS
 from memoryos_engine.terminal import console, table
 

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from memoryos_engine.embedding.base import Embedder, unit_rows
 from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import HEAD, KNOWLEDGE, SEGMENT
-from memoryos_engine.storage.raw_rows import RawRow, RawRows, Whose, owned, translated
 from memoryos_engine.storage.schema import description, made_collection, without_legacy_warning
 from memoryos_engine.storage.switching import BUILDING, copy_name, drop, find
+from memoryos_engine.storage.whole_rows import WholeRow, WholeRows, Whose, owned, translated
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
-Known = Mapping[str, tuple[RawRow, Vector]]
+Known = Mapping[str, tuple[WholeRow, Vector]]
 Sums = dict[str, NDArray[np.float64]]
 """Segment id to the sum of its pages' vectors."""
 NOT_HEAD = {"kind": {"$ne": HEAD}}
@@ -57,7 +57,9 @@ class Reindexing:
         go_on: called between batches; what it raises ends the copying.
     """
 
-    def __init__(self, source: RawRows, target: RawRows, embedder: Embedder, *, go_on: Callable[[], object]) -> None:
+    def __init__(
+        self, source: WholeRows, target: WholeRows, embedder: Embedder, *, go_on: Callable[[], object]
+    ) -> None:
         self._source = source
         self._target = target
         self._embedder = embedder
@@ -114,14 +116,14 @@ class Reindexing:
             self._target.write(list(before.values()), [self._spread(key) for key in before])
             self._target.delete(sorted(copied_heads - set(before)))
 
-    def _heads_of(self, whose: Whose) -> dict[str, RawRow]:
+    def _heads_of(self, whose: Whose) -> dict[str, WholeRow]:
         return _heads(self._source, owned(whose, {"kind": HEAD})).get(whose, {})
 
     def _copy_rows(self, whose: Whose, step: Callable[[int], object]) -> set[str]:
         """Copy an owner's rows but the heads, and return their ids."""
         seen: set[str] = set()
         sums: Sums = {}
-        segments: list[RawRow] = []
+        segments: list[WholeRow] = []
         for rows in self._source.pages(owned(whose, NOT_HEAD)):
             seen |= {row.id for row in rows}
             segments += [row for row in rows if row.kind == SEGMENT]
@@ -134,7 +136,7 @@ class Reindexing:
         total = sums.get(segment_id)
         return self._spread(segment_id) if total is None or not total.any() else unit(total.astype(np.float32))
 
-    def _write_changed(self, rows: Sequence[RawRow], sums: Sums) -> None:
+    def _write_changed(self, rows: Sequence[WholeRow], sums: Sums) -> None:
         """Write rows that are not in the copy as they are here, and add the vectors of pages to those of segments."""
         known = self._target.by_id([row.id for row in rows])
         for start in range(0, len(rows), self._target.batch):
@@ -150,7 +152,7 @@ class Reindexing:
 
     # -- vectors ----------------------------------------------------------------------
 
-    def _vectors(self, rows: Sequence[RawRow], known: Known) -> list[Vector]:
+    def _vectors(self, rows: Sequence[WholeRow], known: Known) -> list[Vector]:
         """Return a vector for each row: that of the copy where it was made of the same text, else a new one."""
         found = [self._spread(row.id) for row in rows]
         new: dict[int, str] = {}
@@ -181,15 +183,15 @@ class Reindexing:
         return unit(vector)
 
 
-def _heads(rows: RawRows, where: Mapping[str, object]) -> dict[Whose, dict[str, RawRow]]:
-    found: dict[Whose, dict[str, RawRow]] = {}
+def _heads(rows: WholeRows, where: Mapping[str, object]) -> dict[Whose, dict[str, WholeRow]]:
+    found: dict[Whose, dict[str, WholeRow]] = {}
     for page in rows.pages(where):
         for row in page:
             found.setdefault(row.whose, {})[row.id] = row
     return found
 
 
-def _text(row: RawRow) -> str | None:
+def _text(row: WholeRow) -> str | None:
     """Return what a row's vector is made of; None where its text has none of its own."""
     if row.kind in (HEAD, SEGMENT):
         return None
@@ -199,6 +201,6 @@ def _text(row: RawRow) -> str | None:
     return row.document if row.kind == KNOWLEDGE else None
 
 
-def _loses_a_key(row: RawRow, known: Known) -> bool:
+def _loses_a_key(row: WholeRow, known: Known) -> bool:
     """Say whether the copy has metadata that the row has not: Chroma would keep it."""
     return row.id in known and not set(known[row.id][0].metadata) <= set(row.metadata)

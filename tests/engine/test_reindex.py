@@ -23,10 +23,10 @@ from memoryos_engine import (
 from memoryos_engine import reindex as reindexing_module
 from memoryos_engine.analysis.extractive import ExtractiveAnalyst
 from memoryos_engine.similarity import Vector
-from memoryos_engine.storage import raw_rows
-from memoryos_engine.storage.raw_rows import RawRows
+from memoryos_engine.storage import whole_rows
 from memoryos_engine.storage.reindexing import Reindexing, begun_copy
 from memoryos_engine.storage.switching import copy_name, switch_steps
+from memoryos_engine.storage.whole_rows import WholeRows
 from tests.chroma_server import ChromaServer
 from tests.engine.soundness import assert_as_reloaded
 from tests.engine.test_vacuum import files_with
@@ -57,7 +57,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_rows, "BATCH", 4)
+    monkeypatch.setattr(whole_rows, "BATCH", 4)
 
 
 @pytest.fixture
@@ -384,7 +384,7 @@ def test_another_system_of_this_process_is_told_and_never_answers(system, opened
 def whole_copy(system: MemoryOS) -> None:
     storage = system._storage
     source, target = storage.collection, begun_copy(storage.client, "memoryos", NEW)
-    rows = [RawRows(each, max_batch=100, in_turns=True) for each in (source, target)]
+    rows = [WholeRows(each, max_batch=100, in_turns=True) for each in (source, target)]
     assert Reindexing(*rows, NEW, go_on=lambda: None).settle()
 
 

@@ -32,7 +32,7 @@ Whose = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class RawRow:
+class WholeRow:
     """A row, vector aside."""
 
     id: str
@@ -59,7 +59,7 @@ class RawRow:
             return None
 
 
-class RawRows:
+class WholeRows:
     """Reads and writes the rows of one collection.
 
     Args:
@@ -78,7 +78,7 @@ class RawRows:
         with translated("read"):
             return self._collection.count()
 
-    def pages(self, where: Mapping[str, Any]) -> Iterator[list[RawRow]]:
+    def pages(self, where: Mapping[str, Any]) -> Iterator[list[WholeRow]]:
         """Yield the rows that meet a condition, some at a time."""
         offset, count = 0, PAGE_OF_ROWS
         while count == PAGE_OF_ROWS:
@@ -90,9 +90,9 @@ class RawRows:
             offset += count
             yield _raw(found)
 
-    def by_id(self, ids: Sequence[str]) -> dict[str, tuple[RawRow, Vector]]:
+    def by_id(self, ids: Sequence[str]) -> dict[str, tuple[WholeRow, Vector]]:
         """Return those of these rows that there are, with their vectors."""
-        rows: dict[str, tuple[RawRow, Vector]] = {}
+        rows: dict[str, tuple[WholeRow, Vector]] = {}
         for start in range(0, len(ids), PAGE_OF_ROWS):
             with translated("read"):
                 found: Any = self._collection.get(
@@ -116,7 +116,7 @@ class RawRows:
             ids.update(found["ids"])
         return ids
 
-    def write(self, rows: Sequence[RawRow], vectors: Sequence[Vector]) -> None:
+    def write(self, rows: Sequence[WholeRow], vectors: Sequence[Vector]) -> None:
         """Write rows over what has their ids."""
         for start in range(0, len(rows), self.batch):
             some = rows[start : start + self.batch]
@@ -151,6 +151,6 @@ def translated(done: str) -> Iterator[None]:
         raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
 
 
-def _raw(found: Mapping[str, Any]) -> list[RawRow]:
+def _raw(found: Mapping[str, Any]) -> list[WholeRow]:
     columns = zip(found["ids"], found["documents"], found["metadatas"], strict=True)
-    return [RawRow(row_id, document or "", metadata or {}) for row_id, document, metadata in columns]
+    return [WholeRow(row_id, document or "", metadata or {}) for row_id, document, metadata in columns]

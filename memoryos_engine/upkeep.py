@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SystemCare:
-    """The half of `MemoryOS` that exchanges what the system runs on."""
+class Upkeep:
+    """What a `MemoryOS` does to the files and the embedder that it runs on."""
 
     settings: MemorySettings
     embedder: Embedder
