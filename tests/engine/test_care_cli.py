@@ -127,7 +127,7 @@ def test_stats_are_a_table_for_people(store: Path) -> None:
         "in short-term memory or pending 1",
         "background jobs 0 due, 0 running, 0 failing",
         "embedder hashing-v1-512 (512 dimensions)",
-        "collection memoryos (schema 1)",
+        "collection memoryos (schema 2)",
     } <= lines
 
 

@@ -397,11 +397,11 @@ def test_half_of_a_move_that_takes_several_writes_is_seen_and_finished_by_moving
     monkeypatch.setattr(store, "max_batch", 2)
     upsert, left = store._upsert, [2]
 
-    def fails_later(owner, rows):
+    def fails_later(owner, rows, head=None):
         left[0] -= 1
         if left[0] < 0:
             raise StoreError("the disk is full")
-        upsert(owner, rows)
+        upsert(owner, rows, head)
 
     ids = [page.id for page in talk.session_pages()]
     with monkeypatch.context() as patch:

@@ -588,7 +588,11 @@ def test_the_cost_of_adding_and_finding_does_not_grow_with_history(tagged, monke
     written: list[int] = []
     upsert = ChromaStore._upsert
     monkeypatch.setattr(
-        ChromaStore, "_upsert", lambda self, owner, rows: (written.append(len(rows)), upsert(self, owner, rows))[1]
+        ChromaStore,
+        "_upsert",
+        lambda self, owner, rows, head=None: (written.append(len(rows) + bool(head)), upsert(self, owner, rows, head))[
+            1
+        ],
     )
     memory = tagged(short_term_capacity=7).memory("tom")
     memory.import_turns({"user_input": f"#{chr(97 + number % 20)} {number}"} for number in range(200))

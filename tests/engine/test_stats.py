@@ -78,7 +78,7 @@ def test_counting_opens_nobodys_memory(open_system, tmp_path):
 def test_what_the_store_is_made_with_is_told(system):
     stats = system.stats()
 
-    assert (stats.embedder, stats.dimension, stats.collection, stats.schema) == ("hashing-v1-512", 512, "memoryos", 1)
+    assert (stats.embedder, stats.dimension, stats.collection, stats.schema) == ("hashing-v1-512", 512, "memoryos", 2)
     assert (stats.users, stats.memories, stats.pages) == (0, 0, 0)
 
 

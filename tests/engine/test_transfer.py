@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from memoryos_engine import HashingEmbedder, InvalidInput, MemoryOS, UserMemory
 from memoryos_engine.records import stable_id
 from memoryos_engine.storage.heads import head_id
+from memoryos_engine.storage.stored_rows import stored_rows
 from memoryos_engine.transfer import BATCH, VERSION
 from tests.engine.soundness import rows
 
@@ -191,7 +192,8 @@ def test_a_memory_that_was_exported_and_imported_is_the_same_memory(filled, fres
     imported = fresh.import_memory(str(tmp_path / "tom.jsonl")).in_session("s0")
     parts = everything(filled)
 
-    assert count == len(parts["pages"]) + len(parts["segments"]) + len(parts["knowledge"])
+    logged = len(filled.system._storage.store.ids(filled.owner, "audit"))
+    assert count == len(parts["pages"]) + len(parts["segments"]) + len(parts["knowledge"]) + logged
     assert min(len(parts[name]) for name in ("pages", "segments", "knowledge")) > 0
     assert any(segment.archived for segment in parts["segments"])
     assert everything(imported) == parts
@@ -239,7 +241,7 @@ def test_a_memory_comes_back_from_another_embedder_with_equal_answers(filled, fr
 
 def vectors_of(memory: UserMemory) -> dict[str, Any]:
     with memory.system.resident(memory.owner) as resident:
-        return {row.id: row.vector for row in resident.stored()}
+        return {row.id: row.vector for row in stored_rows(memory.owner, resident.store)}
 
 
 def test_an_export_is_json_lines_with_a_version_and_a_checksum(filled, tmp_path):
@@ -253,7 +255,7 @@ def test_an_export_is_json_lines_with_a_version_and_a_checksum(filled, tmp_path)
     assert values[0] == {"memoryos_export": VERSION, "user_id": "tom", "assistant_id": "assistant"}
     body = b"".join(line + b"\n" for line in lines[:-2])
     assert values[-1] == {"records": count, "sha256": hashlib.sha256(body).hexdigest()}
-    assert {value["kind"] for value in values[1:-1]} == {"page", "segment", "knowledge"}
+    assert {value["kind"] for value in values[1:-1]} == {"page", "segment", "knowledge", "audit"}
 
 
 def test_the_same_memory_is_exported_to_the_same_bytes(filled, fresh, tmp_path):

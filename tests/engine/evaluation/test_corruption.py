@@ -40,7 +40,7 @@ def test_what_a_broken_engine_lets_through_is_counted(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Inventory, "note", believing)
     monkeypatch.setattr(Inventory, "missing", lambda _: "")
-    result = measure_corruption(tmp_path, cases=80, seed=1, step=lambda _: None)
+    result = measure_corruption(tmp_path, cases=80, seed=4, step=lambda _: None)
 
     outcomes = {outcome for _, outcome in result.faults}
     assert "raised StoreError, and the store was changed" in outcomes

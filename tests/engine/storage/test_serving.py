@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from memoryos_engine import MemoryOS, MemorySettings
@@ -220,14 +221,11 @@ def test_a_client_of_the_callers_own_goes_on_after_its_server_came_back(path, op
 def test_tenant_and_database_are_those_of_the_client(served, open_system):
     """Whoever keeps customers apart on one server passes a client of each."""
     import chromadb
-    from chromadb.config import Settings
 
     host, port = "127.0.0.1", int(served.address.rpartition(":")[2])
-    settings = Settings(anonymized_telemetry=False, chroma_api_impl="chromadb.api.fastapi.FastAPI")
-    settings = settings.model_copy(update={"chroma_server_host": host, "chroma_server_http_port": port})
-    admin = chromadb.AdminClient(settings)
-    admin.create_tenant("acme")
-    admin.create_database("support", tenant="acme")
+    api = f"{served.address}/api/v2/tenants"
+    httpx.post(api, json={"name": "acme"}, trust_env=False).raise_for_status()
+    httpx.post(f"{api}/acme/databases", json={"name": "support"}, trust_env=False).raise_for_status()
     theirs = chromadb.HttpClient(host=host, port=port, tenant="acme", database="support")
     plain = chromadb.HttpClient(host=host, port=port)
     try:
