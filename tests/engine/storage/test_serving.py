@@ -17,10 +17,12 @@ import httpx
 import pytest
 
 from memoryos_engine import MemoryOS, MemorySettings
+from memoryos_engine.background import ELSEWHERE_PAUSE
 from memoryos_engine.errors import InvalidInput, StoreError, StoreLocked
 from memoryos_engine.evaluation.soak.served import Served
-from memoryos_engine.storage.exclusion import FOLDER
+from memoryos_engine.storage.exclusion import FOLDER, Exclusion
 from memoryos_engine.storage.lock import NOTE_NAME, read_note
+from memoryos_engine.worker import Outcome
 
 ADDS = """
 import sys
@@ -153,6 +155,20 @@ def test_the_server_of_another_machine_is_not_taken_for_one_here(served, path):
 
     with pytest.raises(StoreLocked, match="on elsewhere since"):
         MemoryOS(path)
+
+
+def test_one_process_consolidates_for_a_user(served, path, open_system):
+    """Design part 3: by one worker at a time where a lease can say so; the other looks again later."""
+    memory = open_system(path=path, short_term_capacity=1).memory("tom")
+    memory.add_memory("I keep bees.", "How many hives?")
+    elsewhere = Exclusion(path, collection_name="memoryos")
+    with elsewhere.lease(memory.owner, wait=False) as taken:
+        outcome = memory.system._work(memory.owner)
+        assert (taken, outcome) == (True, Outcome(worked=False, again_in=ELSEWHERE_PAUSE))
+        assert memory.status().pending == 1
+    memory.flush()
+
+    assert memory.status().pending == 0
 
 
 def test_no_name_of_a_user_is_in_the_name_of_a_lock(served, path, open_system):
