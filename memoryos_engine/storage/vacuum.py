@@ -3,7 +3,7 @@
 Chroma keeps a log of writes until its index is saved, which it does once enough came in:
 a thousand by default, so a small store keeps deleted text for ever. Here that number is
 lowered and a few rows are written and deleted until the log is empty; then Chroma's own
-vacuum rewrites the database file.
+vacuum rewrites the database file, and what the index files hold beyond the index is blanked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from memoryos_engine.errors import StoreError
+from memoryos_engine.storage.index_files import blank_unused
 from memoryos_engine.storage.schema import without_legacy_warning
 from memoryos_engine.storage.switching import copy_name, drop
 
@@ -45,6 +46,8 @@ def vacuum(directory: Path, *, collection_name: str, dimension: int) -> None:
             _remove_orphans(directory)
         finally:
             _with_collection(directory, collection_name, lambda each: _save_after(each, SAVE_AS_USUAL))
+        for header in directory.glob("*/header.bin"):
+            blank_unused(header.parent)
     except StoreError:
         raise
     except Exception as error:  # Chroma raises many unrelated types; this is where they become ours

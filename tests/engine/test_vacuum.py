@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from memoryos_engine import InvalidInput, StoreError
+from memoryos_engine import HashingEmbedder, InvalidInput, StoreError
+from memoryos_engine.storage.index_files import blank_unused, used_bytes
 
 
 def files_with(text: str, folder: Path) -> list[str]:
@@ -50,3 +51,36 @@ def test_a_store_behind_a_client_is_vacuumed_where_its_server_runs(open_system):
 
     with pytest.raises(InvalidInput, match="chroma vacuum --path DIR --force"):
         system.vacuum()
+
+
+def test_the_unused_part_of_chromas_index_files_is_blank(open_system, tmp_path):
+    """Chroma writes memory there that it never set: whatever the process had held, such as deleted text."""
+    system = open_system()
+    memory = system.memory("tom")
+    for number in range(5):
+        memory.add_memory(f"My canoe {number} is green.", "Nice!")
+    memory.flush()
+    system.vacuum()
+
+    (index,) = (header.parent for header in (tmp_path / "store").glob("*/header.bin"))
+    used = used_bytes(index)
+    assert used["data_level0.bin"] > 0
+    for name, end in used.items():
+        assert any((index / name).read_bytes()[:end])
+        assert not any((index / name).read_bytes()[end:])
+    assert memory.retrieve_memory("the colour of canoe 3").best.user_input == "My canoe 3 is green."
+    assert sorted(system._storage.store.nearest(memory.owner, HashingEmbedder().embed(["canoe"])[0], 9)) == sorted(
+        page.id for page in memory.pages()
+    )
+
+
+def test_an_index_of_another_form_is_an_error_and_left_as_it_is(tmp_path):
+    """Blanking the wrong bytes would destroy the index."""
+    (tmp_path / "header.bin").write_bytes(b"x" * 100)
+    (tmp_path / "data_level0.bin").write_bytes(b"y" * 1000)
+    (tmp_path / "length.bin").write_bytes(b"z" * 40)
+
+    with pytest.raises(StoreError, match="has a form that is not known"):
+        blank_unused(tmp_path)
+
+    assert (tmp_path / "data_level0.bin").read_bytes() == b"y" * 1000
