@@ -105,7 +105,7 @@ def _acquired(folder: Path, name: str, patience: float) -> FileLock | None:
         return None
     except OSError as error:
         raise StoreError(
-            f"the locks in {str(folder)!r} cannot be used ({error.strerror}); let us write there; let us write there"
+            f"the locks in {str(folder)!r} cannot be used ({error.strerror}); let this process write there"
         ) from error
     return lock
 
