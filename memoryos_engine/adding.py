@@ -39,7 +39,7 @@ def add_contents(system: MemoryOS, owner: Owner, contents: list[Content]) -> lis
 
 
 def _added(system: MemoryOS, owner: Owner, contents: list[Content]) -> list[DialoguePage]:
-    with system.steady():  # a reindex waits until what was embedded is stored
+    with system.embedding():
         vectors = _vectors(system, [one.text for one in contents])
         with system.resident(owner) as resident:
             with resident.writing:

@@ -50,7 +50,7 @@ class Care:
             repair: mend what is found. No text of a page is lost by it: a record that cannot be read is set aside
                 whole, out of its memory, and listed by later checks until its owner is purged. What is mended of one
                 user is one commit, and repairing again changes nothing.
-            progress: show a bar.
+            progress: show a bar. What a repair changes of facts is not in the audit log.
 
         Returns:
             What was found, each with its `state`: broken, mended by this call, or set aside by an earlier one.
@@ -58,6 +58,7 @@ class Care:
 
         Raises:
             EmbeddingError: a vector could not be made anew; users before it in order are mended.
+            EmbedderMismatch: a reindex ended meanwhile; check again.
             StoreError: the store cannot be read or written.
         """
         self.require_open()

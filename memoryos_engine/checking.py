@@ -16,15 +16,18 @@ from memoryos_engine.checks.draft import Draft, Embed, draft_of, set_aside_row
 from memoryos_engine.checks.findings import Finding as Finding
 from memoryos_engine.checks.findings import FindingState
 from memoryos_engine.checks.invariants import INVARIANTS
+from memoryos_engine.errors import StoreError
 from memoryos_engine.records import Owner
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import QUARANTINED
 from memoryos_engine.storage.heads import Heads
 from memoryos_engine.storage.residency import ResidentSets
-from memoryos_engine.storage.survey import Census, RawRow, is_whole, memories, rows_by_id, rows_of
+from memoryos_engine.storage.survey import Census, RawRow, heads_among, is_whole, memories, rows_by_id, rows_of
 
 SET_ASIDE = "was set aside by an earlier repair; purging its owner deletes it"
 CUT_OFF = "says that this user's import was cut off; import the same file again, or purge the user"
+TRIES = 5
+"""How often a memory is read that other processes write to meanwhile."""
 UNOWNED = "set it aside with all it holds"
 
 
@@ -81,8 +84,9 @@ def repaired(owner: Owner, store: ChromaStore, embed: Embed) -> list[Finding]:
         EmbeddingError: a vector could not be made anew; nothing of this owner was changed.
         StoreError: nothing was changed, or of a repair that takes several upserts a part; repairing again finishes it.
     """
-    while True:
-        draft = draft_of(owner, rows_of(store, owner), dimension=store.dimension)
+    for _ in range(TRIES):
+        raw = rows_of(store, owner)
+        draft = draft_of(owner, raw, dimension=store.dimension)
         before, heads = _found(draft), Heads(draft.heads)
         if draft.cut_off:
             return before
@@ -92,11 +96,12 @@ def repaired(owner: Owner, store: ChromaStore, embed: Embed) -> list[Finding]:
         left = {(finding.record_id, finding.problem) for finding in _found(draft)}
         if not draft.touched:
             return before
-        if store.shared and heads and store.heads(owner) != heads:
+        if store.shared and heads_among(rows_of(store, owner)) != heads_among(raw):
             continue
         own, gone = heads.by_writer.get(store.writer), draft.forgotten(store.writer)
         store.commit(owner, draft.rows(), next_sequence=draft.next_sequence, forgotten=gone, own=own, anew=True)
         return [_after(finding, left) for finding in before]
+    raise StoreError("other processes wrote to a memory each time it was to be repaired; check again when they rest")
 
 
 def check_unowned(store: ChromaStore, taken: Census, *, repair: bool) -> list[Finding]:
@@ -114,7 +119,8 @@ def check_unowned(store: ChromaStore, taken: Census, *, repair: bool) -> list[Fi
     for owner, theirs in _by_owner(broken, taken.rows).items():
         for start in range(0, len(theirs), store.max_batch):
             aside = [set_aside_row(row, store.dimension) for row in theirs[start : start + store.max_batch]]
-            store.append(owner, aside)
+            if not store.append(owner, aside):
+                return found  # a reindex copies these rows: what is not mended is still broken
     return [_after(finding, set()) for finding in found]
 
 

@@ -43,7 +43,7 @@ def correct(
 ) -> KnowledgeEntry:
     """Have `text` take the place of an entry; see `UserMemory.correct`."""
     content = _content(system, entry_id, text, timestamp)
-    with system.steady():  # a reindex waits until what was embedded is stored
+    with system.embedding():
         vectors = _vectors(system, content)
         with system.resident(owner) as resident:
             # No plan is made or in the making here: one that was made before would bring the old entry back.

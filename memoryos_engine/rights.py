@@ -112,12 +112,14 @@ class UserRights:
         Raises:
             InvalidInput: the file is not an export, is damaged, or its user already has a memory here; nothing was
                 changed.
+            LimitReached: it has more pages than `MemorySettings.max_pages`; nothing was changed.
             EmbeddingError, StoreError: it is not whole, or nothing of it is here.
         """
         return import_file(cast("MemoryOS", self), Path(file), progress=progress)
 
     def forget_user(self, user_id: str) -> int:
-        """Delete every memory of a user, with all assistants; return how many there were.
+        """Delete every memory of a user, with all assistants, and every record that names the user; return how many
+        memories there were.
 
         Raises:
             InvalidInput: the id is empty or no text.
@@ -128,6 +130,8 @@ class UserRights:
         owners = [owner for owner in system.users() if owner.user_id == wanted]
         for owner in owners:
             system.purge(owner)
+        with system.steady() as storage:
+            storage.store.purge_user(wanted)
         return len(owners)
 
 

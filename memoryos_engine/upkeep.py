@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import InvalidInput, MemoryOSError, StoreError
+from memoryos_engine.events import Listener
 from memoryos_engine.recent_owners import RecentOwners
 from memoryos_engine.records import Owner
 from memoryos_engine.reindex import reindexed
@@ -34,6 +35,7 @@ class Upkeep:
     _client: ClientAPI | None
     _storage: Storage
     _resumed: RecentOwners
+    _events: Listener
 
     def vacuum(self) -> None:
         """Leave no byte of deleted text in the files of the store, then open it again.
@@ -53,13 +55,13 @@ class Upkeep:
         directory = Path(self._storage.key[0])
         if self._storage.users > 1:
             raise StoreError(f"another MemoryOS of this process has {str(directory)!r} open; close it first")
-        self.close()
-        lock = PathLock(directory)
         try:
-            vacuum(directory, collection_name=self.settings.collection_name, dimension=self.embedder.dimension)
+            self.close()
+            with PathLock(directory):
+                vacuum(directory, collection_name=self.settings.collection_name, dimension=self.embedder.dimension)
         finally:
-            lock.release()
-            self._reopen()
+            if self.closed:
+                self._reopen()
 
     def reindex(self, *, embedder: Embedder, progress: bool = False) -> int:
         """Give the store another embedder and return how many texts were embedded.
@@ -94,6 +96,12 @@ class Upkeep:
                     yield storage
                     return
 
+    @contextmanager
+    def embedding(self) -> Iterator[None]:
+        """Have a reindex wait until what is embedded in here is stored; events are told when it need not any more."""
+        with self._events.told(), self.steady():
+            yield
+
     def in_background(self, owner: Owner, act: Callable[[ResidentSet], T]) -> T:
         """Do something long with the owner's records, which no reindex waits for: it is begun anew after one."""
         while True:
@@ -107,6 +115,11 @@ class Upkeep:
 
     def require_open(self) -> None:
         """Raise ClosedError if the system was closed."""
+        raise NotImplementedError
+
+    @property
+    def closed(self) -> bool:
+        """Whether the store was given back."""
         raise NotImplementedError
 
     def close(self) -> None:

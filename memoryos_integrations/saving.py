@@ -16,7 +16,9 @@ from datetime import timedelta
 from memoryos_engine import (
     CallerError,
     DialoguePage,
+    ImportCutOff,
     InvalidInput,
+    LimitReached,
     MemoryOS,
     MemoryOSError,
     NotFound,
@@ -64,6 +66,7 @@ def save(memory: UserMemory, turns: Iterable[Turn], *, again: bool = True) -> No
 
     Raises:
         InvalidInput: a turn cannot be stored, ever; those after it were tried all the same.
+        LimitReached: the user has all pages they may have; it and those after it are not stored.
         StoreError, ModelError, ClosedError: it and what follows wait in this process and are stored
             with the next use of the session; they need not be handed over again, but may be.
     """
@@ -144,6 +147,9 @@ def _store_first(memory: UserMemory, queue: Queue) -> None:
         _store_one(memory, queue, first)
     except InvalidInput as error:
         others = [*_without(first, queue, error), *others]
+    except LimitReached as error:  # it would be refused for ever, and those behind it with it
+        queue.refused = queue.refused or LimitReached(error.setting, error.limit, room=error.room)
+        queue.before, queue.unasked = None, bool(first.turn.user_input)
     except (CallerError, StoreError):
         raise
     except Exception:  # an embedder is anybody's code
@@ -279,5 +285,5 @@ def _try_once_more(system: MemoryOS, threads: Iterable[Thread]) -> None:
 def _store_finally(memory: UserMemory) -> None:
     try:
         retry(memory)
-    except InvalidInput as error:
+    except (InvalidInput, LimitReached, ImportCutOff) as error:  # one user's own, and nobody else's
         logger.warning("a turn that waited could not be stored: %s", error)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
-from memoryos_engine import DialoguePage, InvalidInput, MemoryOS, Owner, UserMemory
+from memoryos_engine import DialoguePage, InvalidInput, LimitReached, MemoryOS, Owner, UserMemory
 from memoryos_integrations.turns import Turn
 
 Thread = tuple[Owner, str]
@@ -53,7 +53,7 @@ class Queue:
         The write may have been done all the same."""
         self.unasked = False
         """Whether the question of the next answer was refused, so that it must not go to an older one."""
-        self.refused: InvalidInput | None = None
+        self.refused: InvalidInput | LimitReached | None = None
         """What is still to be told."""
 
     @property

@@ -195,7 +195,7 @@ def _take(draft: Draft, raw: RawRow) -> None:
 
 
 def _unknown(kind: str) -> str:
-    return f"has the unknown kind {kind!r}" if kind else "has no kind"
+    return "has a kind that is not known" if kind else "has no kind"
 
 
 def _take_head(draft: Draft, raw: RawRow) -> None:

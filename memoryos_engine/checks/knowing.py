@@ -51,7 +51,7 @@ def rivals(draft: Draft) -> Iterator[tuple[str, str]]:
     counts = Counter((entry.kind, entry.attribute) for entry in current)
     for entry in current:
         if counts[entry.kind, entry.attribute] > 1:
-            yield entry.id, f"is one of several current entries on {entry.attribute!r}"
+            yield entry.id, "is one of several current entries on one attribute"
 
 
 def end_rivals(draft: Draft, embed: Embed) -> None:  # noqa: ARG001

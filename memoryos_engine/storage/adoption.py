@@ -11,10 +11,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from memoryos_engine.errors import CorruptRecord, InvalidInput
+from memoryos_engine.errors import InvalidInput, StoreError
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.storage.chroma import ChromaStore
-from memoryos_engine.storage.codec import IMPORT, Row
+from memoryos_engine.storage.codec import IMPORT, UNSEEN, Row
+from memoryos_engine.storage.heads import Heads
+
+UNKNOWN = "?"
+"""In place of a checksum that cannot be read."""
 
 
 class Adoption:
@@ -25,9 +29,11 @@ class Adoption:
         store: where they go.
         source: the checksum of the file they come from.
         dimension: length of the vectors.
+        seen: the owner's heads when there was nothing.
     """
 
-    def __init__(self, owner: Owner, store: ChromaStore, *, source: str, dimension: int) -> None:
+    def __init__(self, owner: Owner, store: ChromaStore, *, source: str, dimension: int, seen: Heads) -> None:
+        self._seen = seen
         self._owner = owner
         self._store = store
         self._mark = _mark(owner, source, dimension)
@@ -42,7 +48,7 @@ class Adoption:
 
     def written(self, ids: Sequence[str]) -> dict[str, Row]:
         """Return those of the rows that an earlier try wrote."""
-        return {row.id: row for row in self._store.fetch(self._owner, ids)}
+        return {row.id: row for row in self._store.fetch(self._owner, ids) if row.kind not in UNSEEN}
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write up to `batch` rows, the mark with the first of them.
@@ -50,11 +56,14 @@ class Adoption:
         Raises:
             StoreError: they were not written.
         """
-        if not self._marked or self._store.shared:
-            self._store.commit(self._owner, [*rows, self._mark], next_sequence=0)
+        if self._marked and not rows:
+            return
+        with self._store.exclusion.writing(self._owner):
+            self._require_still_free()
+            quiet = self._marked and not self._store.shared
+            if not (quiet and self._store.append(self._owner, rows)):
+                self._store.commit(self._owner, [*rows, self._mark], next_sequence=0)
             self._marked = True
-        elif rows:
-            self._store.append(self._owner, rows)
 
     def finish(self, *, next_sequence: int) -> None:
         """Say that all is written.
@@ -62,14 +71,19 @@ class Adoption:
         Raises:
             StoreError: the memory is not whole yet.
         """
-        self._store.commit(self._owner, (), next_sequence=next_sequence, forgotten=[self._mark.id])
+        with self._store.exclusion.writing(self._owner):
+            self._store.commit(self._owner, (), next_sequence=next_sequence, forgotten=[self._mark.id])
+
+    def _require_still_free(self) -> None:
+        """Raise StoreError if another process wrote to this memory before the mark kept it off."""
+        if not self._marked and self._store.shared and self._store.heads(self._owner) != self._seen:
+            raise StoreError("another process wrote to this memory just now; import the file again when it rests")
 
 
 def half_imported(rows: Iterable[Row]) -> str:
     """Return the checksum of the file of which these are some of the rows; "" if they are a whole memory.
 
-    Raises:
-        CorruptRecord: the mark does not decode.
+    A mark that does not decode is that of a file nobody knows: then purging is what is left.
     """
     for row in rows:
         if row.kind == IMPORT:
@@ -80,8 +94,8 @@ def half_imported(rows: Iterable[Row]) -> str:
 def _source(row: Row) -> str:
     try:
         source = json.loads(row.data)["sha256"]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CorruptRecord(f"record {row.id!r} of kind {row.kind!r} does not decode; it was left as it is") from error
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return UNKNOWN
     return str(source)
 
 

@@ -1,6 +1,6 @@
-"""The one collection everything lives in, and the only file that speaks to Chroma.
+"""The one collection everything lives in, and the only file that reads and writes a user's rows.
 
-Every read and write of a user's rows goes through `owned`, which adds the owner filter.
+Each of them goes through `owned`, which adds the owner filter.
 A change of state is one upsert, because a batch upsert is atomic even when the process
 is killed and two calls are not; it raises the writer's head for that user, a row that
 names its last commit (`append` leaves it, where nobody else can be reading). Chroma
@@ -119,7 +119,7 @@ class ChromaStore:
     ) -> Head:
         """Write `rows` in one upsert together with the writer's head, then delete `forgotten`; return the head.
 
-        More rows than one upsert can hold are written in several, the head with the last:
+        More rows than one upsert can hold are written in several, the head with each:
         what a crash leaves in between is a plan half applied, which loading completes.
 
         Args:
@@ -259,6 +259,13 @@ class ChromaStore:
                 where = owned(owner, *conditions)
                 while ids := self._get(where=where, limit=self.max_batch, include=[])["ids"]:
                     self._delete(ids, where)
+
+    def purge_user(self, user_id: str) -> None:
+        """Delete every row that names a user, whichever assistant it names, if any."""
+        where = {"user_id": user_id}
+        with self._guard.translated("written"):
+            while ids := self._get(where=where, limit=self.max_batch, include=[])["ids"]:
+                self._delete(ids, where)
 
     def _delete(self, ids: list[str], where: dict[str, Any]) -> None:
         self._connection.ask(lambda known: known.delete(ids=ids, where=where))

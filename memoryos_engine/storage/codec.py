@@ -40,7 +40,7 @@ IMPORT = "import"
 QUARANTINED = "quarantined"
 """A record that did not decode and was set aside by `check(repair=True)`, kept whole; no part of any memory."""
 UNSEEN = (HEAD, QUARANTINED)
-"""Kinds that hold nothing a user remembers."""
+"""Kinds that are no part of what a user remembers."""
 OWNER_KEYS = ("user_id", "assistant_id")
 
 
@@ -205,7 +205,8 @@ def decoded(row: Row, decode: Callable[[Row, Mapping[str, Any]], T]) -> T:
         return decode(row, read_json(row.data))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptRecord(
-            f"record {row.id!r} of kind {row.kind!r} does not decode ({type(error).__name__}); it was left as it is"
+            f"record {row.id!r} of kind {row.kind!r} does not decode ({type(error).__name__}); "
+            "it was left as it is, and `memoryos check --repair` sets it aside"
         ) from error
 
 

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries; doubled from the first to the longest."""
+_FLEETING = "Error finding id"
+"""What Chroma's server says of a read that meets a deletion; it finds everything a moment later."""
 _AWAY = frozenset({429, 502, 503, 504})
 """Statuses by which a server or a proxy before it asks to be asked again."""
 
@@ -87,9 +89,11 @@ class ServerAway(StoreError):
 def is_away(error: BaseException) -> bool:
     """Say whether an error means that the server, or the way to it, is not there now."""
     import httpx
-    from chromadb.errors import RateLimitError
+    from chromadb.errors import InternalError, RateLimitError
 
     if isinstance(error, (httpx.TransportError, RateLimitError, ServerAway)):
+        return True
+    if isinstance(error, InternalError) and _FLEETING in str(error):
         return True
     if isinstance(error, StoreError) and error.__cause__ is not None:
         return is_away(error.__cause__)

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from memoryos_engine.errors import MemoryOSError, StoreError
 from memoryos_engine.storage.calls import Calls
 
-_GONE = (
+GONE = (
     "the collection that this store was opened with is gone: another process deleted it or gave it another embedder "
-    "(memoryos reindex). Close this MemoryOS and open it again, with the embedder that the store has now"
+    "(memoryos reindex), or its server was started on another directory. Close this MemoryOS and open it again, with "
+    "the embedder that the store has now"
 )
 
 
@@ -40,5 +41,5 @@ class Guard:
                 raise
             except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
                 if type(error).__name__ == "NotFoundError":
-                    raise StoreError(_GONE) from error
+                    raise StoreError(GONE) from error
                 raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error

@@ -8,22 +8,28 @@ and where the owner serves the directory, if it does.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from memoryos_engine.errors import StoreError, StoreLocked
 from memoryos_engine.storage.file_system import require_local
 
+logger = logging.getLogger(__name__)
+
 LOCK_NAME = "memoryos.lock"
 NOTE_NAME = "memoryos.owner"
 PATIENCE = 1.0
 """Seconds to wait for an owner that is just leaving."""
+LONGEST_NOTE = 10_000
+"""Characters of a note that are read."""
 POLL = 0.05
 """Seconds between two tries."""
 
@@ -73,8 +79,18 @@ class PathLock:
 
     def release(self) -> None:
         """Let another process have the directory."""
-        (self._path / NOTE_NAME).unlink(missing_ok=True)
-        self._lock.release()
+        try:
+            (self._path / NOTE_NAME).unlink(missing_ok=True)
+        except OSError:  # a note that stays explains a lock that nobody has; the next owner writes over it
+            logger.warning("the note in a directory that was given back could not be deleted")
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> PathLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def _write_note(self, server: str | None) -> None:
         """Replace the note of the owner before, which may have been killed; nobody reads half of one."""
@@ -89,39 +105,73 @@ class PathLock:
             raise
 
 
-def acquire_or_find(path: Path) -> PathLock | OwnerNote:
+def acquire_or_find(path: Path, *, patience: float = 0.0) -> PathLock | OwnerNote:
     """Hold a directory, or return the note of the process that serves it.
+
+    Args:
+        path: the directory; made if missing.
+        patience: seconds for which a server that was killed is expected back, so that nobody takes its place meanwhile.
 
     Raises:
         StoreLocked: another process holds it and serves nobody.
         StoreError: the directory cannot be used.
     """
-    deadline = time.monotonic() + PATIENCE
+    expected = time.monotonic() + patience
+    leaving: float | None = None
     while True:
-        try:
-            return PathLock(path, patience=0.0)
-        except StoreLocked:
-            note = read_note(path)
+        note = read_note(path)
+        if is_held(path):
+            leaving = time.monotonic() + PATIENCE if leaving is None else leaving
             if note is not None and note.server is not None:
                 return note
-            if time.monotonic() > deadline:
-                raise
+            if time.monotonic() > leaving:
+                raise locked(path, note)
+        elif note is None or note.server is None or time.monotonic() > expected:
+            try:
+                return PathLock(path, patience=0.0)
+            except StoreLocked:  # somebody else was faster
+                leaving = None
         time.sleep(POLL)
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a process has a directory; a directory that cannot be looked at is nobody's as far as this goes."""
+    if not (path / LOCK_NAME).exists():
+        return False
+    try:
+        lock = FileLock(path / LOCK_NAME, timeout=0.0, thread_local=False)
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # whoever wants to have it is told why
+        return False
+    lock.release()
+    return False
 
 
 def read_note(path: Path) -> OwnerNote | None:
     """Return what the owner of a directory wrote, or None if there is nothing that can be read."""
     try:
-        note = json.loads((path / NOTE_NAME).read_text(encoding="utf-8"))
-        server = note.get("server")
+        with (path / NOTE_NAME).open(encoding="utf-8") as file:
+            note = json.loads(file.read(LONGEST_NOTE))
         return OwnerNote(
             pid=int(note["pid"]),
             host=str(note["host"]),
             since=str(note["since"]),
-            server=None if server is None else str(server),
+            server=_address(note.get("server")),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _address(value: object) -> str | None:
+    """Return the address of a server; raise ValueError for what is none."""
+    if value is None:
+        return None
+    parts = urlsplit(str(value))
+    if parts.scheme != "http" or not parts.hostname or not parts.port:
+        raise ValueError("no address")
+    return str(value)
 
 
 def locked(path: Path, note: OwnerNote | None) -> StoreLocked:

@@ -15,8 +15,9 @@ from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.connection import Connection
 from memoryos_engine.storage.exclusion import Exclusion
 from memoryos_engine.storage.gate import Gate
+from memoryos_engine.storage.reindexing import copy_late
 from memoryos_engine.storage.residency import ResidentSets
-from memoryos_engine.storage.schema import open_collection, require_embedder
+from memoryos_engine.storage.schema import open_collection, require_embedder, same_collection
 from memoryos_engine.storage.serving import close_client
 
 if TYPE_CHECKING:
@@ -70,7 +71,13 @@ class Storage:
         """Passed by those who read or write for a caller; closed while another store takes this one's place."""
         self.moving = threading.Lock()
         """Held by the one reindex that may be under way."""
-        self.collection = open_collection(client, options.collection_name, options.embedder)
+        exclusion = Exclusion(reach.directory, collection_name=options.collection_name)
+
+        def late(old: Collection, new: Collection) -> None:
+            with exclusion.all_writing():
+                copy_late(old, new, options.embedder, max_batch=client.get_max_batch_size(), in_turns=not reach.shared)
+
+        self.collection = open_collection(client, options.collection_name, options.embedder, copy_late=late)
         again = self._again if reach.shared else None
         dimension = options.embedder.dimension
         self._store = ChromaStore(
@@ -78,7 +85,7 @@ class Storage:
             max_batch=client.get_max_batch_size(),
             dimension=dimension,
             shared=reach.shared,
-            exclusion=Exclusion(reach.directory, collection_name=options.collection_name),
+            exclusion=exclusion,
         )
         self._residents = ResidentSets(self._store, dimension=dimension, budget=options.budget)
         self._closing: Callable[[Storage], None] = _nothing
@@ -157,7 +164,8 @@ class Storage:
         if self.reach.found_again is not None:
             before, self.client = self.client, self.reach.found_again()
             close_client(before)
-        return open_collection(self.client, self.options.collection_name, self.options.embedder)
+        self.collection = same_collection(self.client, self.collection, self.options.embedder)
+        return self.collection
 
 
 def _nothing(storage: Storage) -> None:

@@ -57,7 +57,7 @@ def open_client(client: ClientAPI, options: StorageOptions) -> Storage:
 
 
 def _opened(directory: Path, options: StorageOptions) -> Storage:
-    held = _path_locks.get(directory) or acquire_or_find(directory)
+    held = _path_locks.get(directory) or acquire_or_find(directory, patience=options.patience)
     if isinstance(held, OwnerNote):
         return _served(directory, held, options)
     _path_locks[directory] = held
@@ -109,8 +109,10 @@ def _locked(directory: Path | None) -> Iterator[None]:
 
 
 def _close_and_leave(storage: Storage, directory: Path) -> None:
-    storage.client.close()  # type: ignore[attr-defined]
-    _leave(directory)
+    try:
+        storage.client.close()  # type: ignore[attr-defined]
+    finally:
+        _leave(directory)
 
 
 def _leave(directory: Path | None) -> None:

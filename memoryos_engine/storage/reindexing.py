@@ -47,6 +47,16 @@ def begun_copy(client: ClientAPI, name: str, embedder: Embedder) -> Collection:
         return made_collection(client, copy_name(name), wanted)
 
 
+def copy_late(old: Collection, new: Collection, embedder: Embedder, *, max_batch: int, in_turns: bool) -> None:
+    """Copy what was written to a collection after its copy took its name; see `Reindexing.add_late`.
+
+    Raises:
+        EmbeddingError, StoreError: not all of it is copied; doing it again copies the rest.
+    """
+    source, target = (WholeRows(each, max_batch=max_batch, in_turns=in_turns) for each in (old, new))
+    Reindexing(source, target, embedder, go_on=lambda: None).add_late()
+
+
 class Reindexing:
     """Brings a copy up to its source. For one thread.
 

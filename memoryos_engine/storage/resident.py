@@ -89,6 +89,11 @@ class ResidentSet:
         """Held as `writing`, with the records left as they are: for who looks after rows that may not load."""
         return self._writer.alone(begun=True)
 
+    @property
+    def here(self) -> AbstractContextManager[object]:
+        """Held to keep other threads of this process from changing the records; other processes may go on."""
+        return self._writer.here
+
     def lease(self, *, wait: bool) -> AbstractContextManager[bool]:
         """Be the only process that consolidates for the owner, as far as that can be told; give whether this one is."""
         return self.store.exclusion.lease(self.owner, wait=wait)
@@ -155,9 +160,9 @@ class ResidentSet:
     @contextmanager
     def adopting(self, source: str) -> Iterator[Adoption]:
         """Give what writes the rows of a file, and load them in the end; a set that is left half is as good as none."""
-        with self.writing:
+        with self.here:
             self._stale = True
-            yield Adoption(self.owner, self.store, source=source, dimension=self._dimension)
+            yield Adoption(self.owner, self.store, source=source, dimension=self._dimension, seen=self.heads)
             self.load()
 
     def require_whole(self) -> None:

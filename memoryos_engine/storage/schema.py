@@ -10,12 +10,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import EmbedderMismatch, InvalidInput, MemoryOSError, StoreError
 from memoryos_engine.progress import bar
-from memoryos_engine.storage.switching import complete_switch
+from memoryos_engine.storage.guard import GONE
+from memoryos_engine.storage.switching import complete_switch, find
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -25,6 +27,8 @@ SCHEMA = 2
 """Version of the layout of rows; raised when an older reader could not read them."""
 VERSION, EMBEDDER, DIMENSION = "memoryos_schema", "memoryos_embedder", "memoryos_dimension"
 """Keys of a collection's metadata."""
+CopyLate = Callable[["Collection", "Collection"], object]
+"""Copies what was written to a collection after its copy was whole."""
 Migration = Callable[["Collection", Callable[[int], object]], None]
 """Changes the rows of a collection from one version to the next and tells of rows done. Doing it again, or what is
 left of it, must come to the same."""
@@ -43,7 +47,9 @@ def description(embedder: Embedder) -> dict[str, Any]:
     return {VERSION: SCHEMA, EMBEDDER: embedder.name, DIMENSION: embedder.dimension}
 
 
-def open_collection(client: ClientAPI, name: str, embedder: Embedder, *, progress: bool = False) -> Collection:
+def open_collection(
+    client: ClientAPI, name: str, embedder: Embedder, *, copy_late: CopyLate, progress: bool = False
+) -> Collection:
     """Return the collection, made if missing; an interrupted switch is completed and an older version migrated.
 
     Raises:
@@ -53,7 +59,7 @@ def open_collection(client: ClientAPI, name: str, embedder: Embedder, *, progres
     """
     try:
         with without_legacy_warning():
-            complete_switch(client, name)
+            complete_switch(client, name, before_deleting=partial(_copied_late, embedder, copy_late))
             collection = made_collection(client, name, description(embedder))
             _check(collection, embedder)
             migrate(collection, progress=progress)
@@ -62,6 +68,26 @@ def open_collection(client: ClientAPI, name: str, embedder: Embedder, *, progres
     except Exception as error:
         raise StoreError(f"the collection {name!r} cannot be opened ({type(error).__name__}: {error})") from error
     return collection
+
+
+def _copied_late(embedder: Embedder, copy_late: CopyLate, old: Collection, new: Collection) -> None:
+    _check(new, embedder)
+    copy_late(old, new)
+
+
+def same_collection(client: ClientAPI, before: Collection, embedder: Embedder) -> Collection:
+    """Return a collection that was open, as its server has it now that it is back; none is made.
+
+    Raises:
+        EmbedderMismatch: it has another embedder now.
+        StoreError: the server has it no more: it was started on another directory, or the collection was replaced.
+    """
+    with without_legacy_warning():
+        found = find(client, before.name)
+        if found is None or found.id != before.id:
+            raise StoreError(GONE)
+        _check(found, embedder)
+    return found
 
 
 def made_collection(client: ClientAPI, name: str, metadata: Mapping[str, Any]) -> Collection:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from memoryos_engine.errors import InvalidInput, StoreError
 from memoryos_engine.storage.connection import ServerAway
-from memoryos_engine.storage.lock import OwnerNote, PathLock, locked, read_note
+from memoryos_engine.storage.lock import OwnerNote, PathLock, is_held, locked, read_note
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -84,7 +84,7 @@ def found_again(directory: Path) -> ClientAPI:
     Raises:
         ServerAway: none does at the moment.
     """
-    note = read_note(directory)
+    note = read_note(directory) if is_held(directory) else None  # a server that was killed leaves its note
     if note is None or note.server is None:
         raise ServerAway(f"nobody serves {str(directory)!r} now; start `memoryos serve --path {directory}` again")
     server = urlsplit(note.server)
@@ -96,7 +96,9 @@ def _client(host: str, port: int) -> ClientAPI:
     from chromadb.config import Settings
 
     try:
-        return chromadb.HttpClient(host=host, port=port, settings=Settings(anonymized_telemetry=False))
+        return chromadb.HttpClient(
+            host=f"[{host}]" if ":" in host else host, port=port, settings=Settings(anonymized_telemetry=False)
+        )
     except Exception as error:  # Chroma makes a ValueError of a connection that is refused, and others of others
         raise ServerAway(f"no server answers at {host}:{port} ({type(error).__name__})") from error
 

@@ -8,7 +8,7 @@ in the memory of its largest user.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.chroma import READ_PAGE, ChromaStore
-from memoryos_engine.storage.codec import OWNER_KEYS, Row, owner_metadata
+from memoryos_engine.storage.codec import HEAD, OWNER_KEYS, Row
+from memoryos_engine.storage.columns import owned
 
 MOST_USERS = 500
 """Users that are read together."""
@@ -95,7 +96,12 @@ def memories(store: ChromaStore, rows: Mapping[Owner, int]) -> Iterator[tuple[Ow
 
 def rows_of(store: ChromaStore, owner: Owner) -> list[RawRow]:
     """Return the rows of one owner."""
-    return list(_read(store, where={"$and": [{key: value} for key, value in owner_metadata(owner).items()]}))
+    return list(_read(store, where=owned(owner)))
+
+
+def heads_among(rows: Iterable[RawRow]) -> dict[str, str]:
+    """Return the heads among rows as they lie there, decodable or not: they change with every commit."""
+    return {raw.id: raw.row.data for raw in rows if raw.row.kind == HEAD}
 
 
 def rows_by_id(store: ChromaStore, ids: Sequence[str]) -> Iterator[RawRow]:

@@ -58,8 +58,16 @@ def switch_steps(
     return put_away, put_in_place, delete_old, lambda: _unmark(_required(client, name))
 
 
-def complete_switch(client: ClientAPI, name: str) -> None:
+def complete_switch(
+    client: ClientAPI, name: str, *, before_deleting: Callable[[Collection, Collection], object]
+) -> None:
     """Do what is left of a switch that was cut off; nothing if none was.
+
+    Args:
+        client: of the store.
+        name: of the collection.
+        before_deleting: is given the old collection and the new one while both are there for the last time: who had
+            the old one open may have written to it.
 
     Raises:
         Exception: Chroma's own, as it comes.
@@ -73,6 +81,9 @@ def complete_switch(client: ClientAPI, name: str) -> None:
                 raise
         current = find(client, name)
     if current is not None and BUILDING in (current.metadata or {}):
+        old = find(client, replaced_name(name))
+        if old is not None:
+            before_deleting(old, current)
         drop(client, replaced_name(name))
         _unmark(current)
 

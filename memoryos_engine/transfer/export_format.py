@@ -44,6 +44,8 @@ _DECODE: dict[str, Callable[[Row], Record]] = {
     KNOWLEDGE: decode_knowledge,
     AUDIT: decode_audit,
 }
+_NOT_OF_RECORDS = ("head_", "import_")
+"""How ids begin of rows that an import must not write over, anybody's."""
 _AGAIN = "Export it again."
 _FROM_EXPORT = "Pass a file made by export()."
 
@@ -165,6 +167,8 @@ def _row(record: Mapping[str, Any], number: int) -> Row:
             data=json.dumps(record["data"], ensure_ascii=False),
         )
         decoded(row)
+        if row.id.startswith(_NOT_OF_RECORDS):
+            raise ValueError("an id that is no record's")  # noqa: TRY301 - one error for all of it
     except (KeyError, TypeError, ValueError, RecursionError, CorruptRecord) as error:
         raise InvalidInput("file", f"holds a record that does not decode, in line {number}", _AGAIN) from error
     return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from memoryos_engine.transfer.export_format import closing_line, header_line, re
 if TYPE_CHECKING:
     from memoryos_engine.system import MemoryOS
 
+PRIVATE = 0o600
+"""Mode of a new file: the whole memory of somebody is in it."""
 TRIES = 5
 """How often a memory is read that other processes write to meanwhile."""
 
@@ -29,13 +32,14 @@ def export_memory(system: MemoryOS, owner: Owner, file: Path) -> int:
     """Write all records of a memory; see `UserMemory.export`."""
     try:
         with Traced("memoryos.export", owner) as span:
-            with system.resident(owner) as resident, resident.writing, _replacing(file) as stream:
+            with system.resident(owner) as resident, resident.here, _replacing(file) as stream:
                 records = _written(resident, stream)
             span.told(records=records)
             return records
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         fix = "Pass a path in a folder that exists, on a disk with room."
-        raise InvalidInput("file", f"cannot be written ({error.strerror})", fix) from error
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise InvalidInput("file", f"cannot be written ({why})", fix) from error
 
 
 @contextmanager
@@ -48,7 +52,9 @@ def _replacing(file: Path) -> Iterator[BinaryIO]:
         return
     beside = target.with_name(f".memoryos-export-{uuid.uuid4().hex}.part")
     try:
-        with beside.open("xb") as stream:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as stream:
+            if target.exists():
+                shutil.copymode(target, beside)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

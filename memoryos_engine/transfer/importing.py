@@ -53,7 +53,8 @@ def import_file(system: MemoryOS, file: Path, *, progress: bool = False) -> User
             source.check(step)
         counts = {"records": len(source.inventory.ids), "pages": len(source.inventory.pages)}
         span.told(**counts)
-        with system.resident(source.owner, half=True) as resident, resident.writing:
+        with system.resident(source.owner, half=True) as resident, resident.here:
+            resident.refresh()
             _require_room(resident, source.sha256)
             require_pages(system.settings, held=0, more=counts["pages"])
             with (

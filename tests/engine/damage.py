@@ -186,8 +186,8 @@ CASES = {
     "two current facts on one attribute": Case(
         rows=[row(PAGE), row(NEWER), row(ENTRY)],
         problems=[
-            ("knowledge_1", "is one of several current entries on 'name'", OLDER),
-            ("knowledge_2", "is one of several current entries on 'name'", OLDER),
+            ("knowledge_1", "is one of several current entries on one attribute", OLDER),
+            ("knowledge_2", "is one of several current entries on one attribute", OLDER),
         ],
         after=[PAGE, replace(ENTRY, valid_until=NOON + HOUR), NEWER],
     ),
@@ -239,7 +239,7 @@ CASES = {
     ),
     "an unknown kind": Case(
         rows=[row(NEXT), _riddle := replace(row(PAGE), id="riddle_1", kind="riddle")],
-        problems=[("riddle_1", "has the unknown kind 'riddle'", ASIDE)],
+        problems=[("riddle_1", "has a kind that is not known", ASIDE)],
         after=[NEXT],
         aside=[_riddle],
     ),
@@ -289,9 +289,9 @@ CASES = {
         ],
         problems=[
             (head_id(OWNER), "is missing, though its owner has records", "write the head"),
-            ("knowledge_1", "is one of several current entries on 'name'", OLDER),
+            ("knowledge_1", "is one of several current entries on one attribute", OLDER),
             ("knowledge_1", NO_SOURCE, SOURCE),
-            ("knowledge_2", "is one of several current entries on 'name'", OLDER),
+            ("knowledge_2", "is one of several current entries on one attribute", OLDER),
             ("knowledge_2", NO_SOURCE, SOURCE),
             ("page_1", "does not decode as page (JSONDecodeError)", ASIDE),
             ("page_2", STRAY, PENDING),

@@ -229,3 +229,46 @@ def test_the_command_line_tells_of_a_cut_off_import_and_purges_it(open_system, f
     purged = CliRunner().invoke(app, ["purge", "--user", "tom"], input="y\n")
     assert purged.output.startswith("Delete import cut off of tom with assistant?")
     assert CliRunner().invoke(app, ["check"]).exit_code == 0
+
+
+def test_an_import_while_a_reindex_copies_the_store_is_whole(open_system, file):
+    """Every write must be one that the copying notices, or it is none."""
+    system = open_system(**BUSY)
+    with system._storage.store.announcing():
+        memory = system.import_memory(file)
+
+    assert len(memory.pages()) == 14
+    assert system.check() == []
+
+
+def test_a_mark_that_cannot_be_read_keeps_nobody_from_purging(open_system, file):
+    """The way out that the error names has to be open."""
+    system = cut_off(open_system, file, calls=2)
+    collection = system._storage.store._collection
+    (mark,) = collection.get(where={"kind": "import"})["ids"]
+    collection.update(ids=[mark], metadatas=[{"data": "damaged"}])
+    system.close()
+    again = open_system(embedder=Failing(), **BUSY)
+    with pytest.raises(ImportCutOff):
+        again.memory("tom").pages()
+    again.memory("tom").purge()
+
+    assert (again.users(), again.check()) == ([], [])
+    assert len(again.import_memory(file).pages()) == 14
+
+
+def test_records_that_a_repair_set_aside_come_back_from_an_export(open_system, tmp_path):
+    """A row that was set aside is not one that an earlier try wrote."""
+    system = open_system(**BUSY)
+    memory = system.memory("tom")
+    said = [memory.add_memory(f"Page {number}.", "Noted.") for number in range(2)]
+    memory.export(tmp_path / "tom.jsonl")
+    system._storage.store._collection.update(ids=[page.id for page in said], metadatas=[{"data": "damaged"}] * 2)
+    system.check(repair=True)
+    system.close()
+    again = open_system(**BUSY)
+    assert again.memory("tom").pages() == []
+    again.import_memory(tmp_path / "tom.jsonl")
+
+    assert again.memory("tom").pages() == said
+    assert again.check() == []

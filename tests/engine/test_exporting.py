@@ -137,3 +137,15 @@ def test_a_place_that_cannot_be_written_is_refused(memory, tmp_path, place):
     with pytest.raises(InvalidInput, match="cannot be written"):
         memory.export(tmp_path / place)
     assert [entry.name for entry in tmp_path.iterdir()] == ["store"]
+
+
+def test_an_export_is_for_its_owner_alone_unless_the_file_was_for_others(tmp_path, system):
+    """Somebody's whole memory is in it."""
+    memory = system.memory("tom")
+    memory.add_memory("I keep bees.", "How many hives?")
+    new, known = tmp_path / "new.jsonl", tmp_path / "known.jsonl"
+    known.touch(mode=0o644)
+    for file in (new, known):
+        memory.export(file)
+
+    assert [file.stat().st_mode & 0o777 for file in (new, known)] == [0o600, 0o644]

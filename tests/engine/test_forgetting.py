@@ -174,3 +174,17 @@ def test_a_user_is_forgotten_with_all_assistants(system):
     assert system.forget_user("tom") == 0
     with pytest.raises(InvalidInput, match="user_id is empty"):
         system.forget_user("")
+
+
+def test_forgetting_a_user_reaches_records_that_no_memory_has(system):
+    """Rows that a repair set aside, and a memory that lost its head, name the user too."""
+    for assistant in ("one", "two"):
+        system.memory("ann", assistant).add_memory(f"With {assistant}.", "Yes.")
+    system.memory("bob").add_memory("I am Bob.", "Hello.")
+    collection = system._storage.store._collection
+    heads = collection.get(where={"$and": [{"kind": "head"}, {"assistant_id": "two"}]})["ids"]
+    collection.delete(ids=heads)
+    assert system.forget_user("ann") == 1
+
+    assert collection.get(where={"user_id": "ann"})["ids"] == []
+    assert [page.user_input for page in system.memory("bob").pages()] == ["I am Bob."]

@@ -412,6 +412,24 @@ def test_a_kill_between_any_two_steps_loses_nothing_and_mixes_nothing(system, op
     }
 
 
+@pytest.mark.parametrize("done", [1, 2])
+def test_what_is_written_after_a_kill_in_the_middle_of_a_switch_is_there_too(system, opened, done):
+    """Who has the old collection open goes on writing to it, and is told of nothing."""
+    whole_copy(system)
+    for step in switch_steps(system._storage.client, "memoryos", before_deleting=lambda: None)[:done]:
+        step()
+    with system._storage.store.announcing():  # as every write behind a server is, where others have it open
+        late = system.memory("tom").add_memory("Written late.", "Was it?")
+    rows = stored(system)
+    system.close()
+    again = opened(NEW)
+
+    assert again.memory("tom").page(late.id) == late
+    assert stored(again) == rows
+    assert_embedded_by(again, NEW)
+    assert collections(again) == ["memoryos"]
+
+
 class Killed(BaseException):
     pass
 

@@ -10,7 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memoryos_engine import CorruptRecord, EmbeddingError, Finding, FindingState, HashingEmbedder, Owner, StoreError
+from memoryos_engine import (
+    CorruptRecord,
+    EmbeddingError,
+    Finding,
+    FindingState,
+    HashingEmbedder,
+    Owner,
+    StoreError,
+    checking,
+)
 from memoryos_engine.checks.draft import Draft
 from memoryos_engine.checks.findings import is_sound
 from memoryos_engine.checks.pointing import bad_vectors, embed_again
@@ -289,15 +298,16 @@ def test_another_process_that_writes_meanwhile_is_not_overwritten(system, monkey
     store = system._storage.store
     write(system, [row(replace(PAGE, segment_id="segment_9"))])
     monkeypatch.setattr(store, "shared", True)
-    real, asked = store.heads, []
+    real, asked = checking.rows_of, []
 
-    def heads(owner):
+    def rows_of(store, owner):
+        found = real(store, owner)
         if not asked:
             asked.append(owner)
             write(system, [row(replace(NEXT, segment_id="segment_9"))])
-        return real(owner)
+        return found
 
-    monkeypatch.setattr(store, "heads", heads)
+    monkeypatch.setattr(checking, "rows_of", rows_of)
     system.check(repair=True)
 
     assert stored(system) == {"page_1": PAGE, "page_2": replace(NEXT)}
@@ -342,3 +352,26 @@ def test_others_are_mended_whatever_is_wrong_with_one(system):
     assert system.check() == []
     assert system.users() == owners
     assert head_id(owners[0]) in {found[0] for found in rows(system)}
+
+
+def test_a_head_in_the_wrong_place_keeps_no_shared_store_from_being_repaired(system, monkeypatch):
+    """A repair that waits for heads to stay as they are looks at them as they lie there."""
+    store = system._storage.store
+    stray = replace(row(NEXT), kind="head", data='{"mark": "m", "next_sequence": 3, "writer": 7}')
+    write(system, [row(PAGE), stray])
+    monkeypatch.setattr(store, "shared", True)
+
+    assert is_sound(system.check(repair=True))
+    assert is_sound(system.check())
+    assert stored(system)["page_1"] == PAGE
+
+
+def test_a_row_without_owner_is_not_called_mended_while_a_reindex_copies(system):
+    """Nothing is written then that the copying would not notice."""
+    write(system, [row(PAGE), row(NEXT)])
+    strip(system, "page_1", "user_id", "assistant_id")
+    with system._storage.store.announcing():
+        during = system.check(repair=True)
+
+    assert [finding.state for finding in during] == [FindingState.BROKEN]
+    assert is_sound(system.check(repair=True))

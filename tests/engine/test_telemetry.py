@@ -513,3 +513,30 @@ def test_no_span_event_or_log_record_holds_a_word_of_anybody(exporter, tmp_path_
     assert {event.name for event in events} >= {EventName.PAGES_ADDED, EventName.BACKGROUND_FAILED, EventName.PURGED}
     assert records.texts
     assert [field for field, word in words.items() if word in told] == []
+
+
+def test_who_is_told_may_wait_for_a_thread_that_a_reindex_keeps_out(tmp_path):
+    """Events are told when nothing is held any more, the gate of a reindex neither."""
+    told: list[str] = []
+    system: MemoryOS
+
+    def listener(event: MemoryEvent) -> None:
+        if not told:
+            told.append(event.name.value)
+            held = threading.Thread(target=lambda: system.memory("eve").pages())
+            alone = threading.Thread(target=lambda: passed(system._storage.gate))
+            for thread in (alone, held):
+                thread.start()
+            for thread in (alone, held):
+                thread.join(timeout=20)
+                assert not thread.is_alive()
+
+    def passed(gate: Any) -> None:
+        with gate.alone():
+            pass
+
+    system = MemoryOS(tmp_path, on_event=listener)
+    system.memory("tom").add_memory("I keep bees.", "How many hives?")
+    system.close()
+
+    assert told == ["pages_added"]

@@ -84,3 +84,18 @@ def test_an_index_of_another_form_is_an_error_and_left_as_it_is(tmp_path):
         blank_unused(tmp_path)
 
     assert (tmp_path / "data_level0.bin").read_bytes() == b"y" * 1000
+
+
+def test_a_vacuum_that_cannot_begin_leaves_the_system_open(system, monkeypatch):
+    """Somebody else took the directory in the moment between."""
+    system.memory("tom").add_memory("I keep bees.", "How many hives?")
+
+    def taken(directory: Path) -> None:
+        raise StoreError("the directory cannot be used")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("memoryos_engine.upkeep.PathLock", taken)
+        with pytest.raises(StoreError):
+            system.vacuum()
+
+    assert [page.user_input for page in system.memory("tom").pages()] == ["I keep bees."]

@@ -19,7 +19,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from memoryos_engine import ClosedError, EmbeddingError, InvalidInput, MemoryOS, MemorySettings, StoreError
+from memoryos_engine import (
+    ClosedError,
+    EmbeddingError,
+    InvalidInput,
+    LimitReached,
+    MemoryOS,
+    MemorySettings,
+    StoreError,
+)
 from memoryos_integrations import saving
 from memoryos_integrations.saving import drop, retry, save, try_waiting, waiting
 from memoryos_integrations.turns import Message, Turn, turns_of
@@ -982,3 +990,19 @@ def test_what_waits_is_stored_when_its_system_is_closed(open_system):
     system.close()
 
     assert told(open_system().memory("tom", session_id="desk")) == "Q/A"
+
+
+def test_a_user_who_is_full_keeps_nobody_elses_turns_from_being_stored(open_system):
+    """A limit is one user's, and what is beyond it is refused, not kept for ever."""
+    system = open_system(max_pages=1)
+    ann, bob = system.memory("ann"), system.memory("bob")
+    save(ann, turns("Q/A"))
+    for _ in range(2):
+        with pytest.raises(LimitReached):
+            save(ann, turns("R/B"))
+        assert waiting(ann) == []
+    with broken_store(system), pytest.raises(StoreError):
+        save(bob, turns("S/C"))
+    saving._try_once_more(system, [(ann.owner, ann.session_id), (bob.owner, bob.session_id)])
+
+    assert [page.user_input for page in bob.pages()] == ["S"]

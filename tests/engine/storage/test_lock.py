@@ -108,7 +108,16 @@ def test_the_path_of_a_killed_process_is_free(open_system: Callable, tmp_path: P
     assert json.loads((path / NOTE_NAME).read_text())["pid"] == os.getpid()
 
 
-@pytest.mark.parametrize("note", [None, "", "{", "[]", '{"pid": 1}'])
+@pytest.mark.parametrize(
+    "note",
+    [
+        *(None, "", "{", "[]", '{"pid": 1}', "[" * 50_000),
+        *(
+            json.dumps({"pid": 1, "host": "here", "since": "now", "server": server})
+            for server in ("http://127.0.0.1:99999999", "http://127.0.0.1:abc", "http://[::1", "javascript:alert(1)", 7)
+        ),
+    ],
+)
 def test_a_note_that_cannot_be_read_does_not_hide_the_lock(tmp_path: Path, note: str | None):
     """The note explains the lock; it is not the lock."""
     path = tmp_path / "store"

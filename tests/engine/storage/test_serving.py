@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from memoryos_engine import MemoryOS, MemorySettings
+from memoryos_engine import HashingEmbedder, MemoryOS, MemorySettings
 from memoryos_engine.background import ELSEWHERE_PAUSE
 from memoryos_engine.errors import InvalidInput, StoreError, StoreLocked
 from memoryos_engine.evaluation.soak.served import Served
@@ -327,3 +327,100 @@ def chroma_at() -> Iterator[Callable[[Path], Any]]:
     yield opening
     for client in made:
         client.close()
+
+
+def test_a_server_that_comes_back_with_nothing_is_an_error(tmp_path, open_system, free_port):
+    """Started on another directory by mistake: an empty memory would be a failure that became data."""
+    import chromadb
+    from chromadb.config import Settings
+
+    first = Served(tmp_path / "first", port=free_port)
+    client = chromadb.HttpClient(host="127.0.0.1", port=free_port, settings=Settings(anonymized_telemetry=False))
+    second = None
+    try:
+        memory = open_system(client=client, store_patience=60.0).memory("tom")
+        memory.add_memory("Before.", "Yes.")
+        first.close()
+        second = Served(tmp_path / "second", port=free_port)
+        for call in (memory.pages, lambda: memory.add_memory("After.", "Yes.")):
+            with pytest.raises(StoreError, match="its server was started on another directory"):
+                call()
+    finally:
+        closed(client)
+        if second is not None:
+            second.close()
+
+
+def test_a_reindex_works_after_the_server_was_restarted(served, path, open_system):
+    """The connection was made anew meanwhile."""
+    system = open_system(path=path)
+    memory = system.memory("tom")
+    memory.add_memory("I keep bees.", "How many hives?")
+    served.restart()
+    memory.add_memory("I sold one.", "Why?")
+    system.reindex(embedder=HashingEmbedder(64))
+
+    assert [page.user_input for page in memory.pages()] == ["I keep bees.", "I sold one."]
+    assert system.stats().embedder == "hashing-v1-64"
+
+
+def test_a_client_does_not_follow_the_note_of_a_killed_server_to_another_store(tmp_path, open_system, free_port):
+    """One server is killed and another directory is served at its port: that is another store, whoever asks."""
+    first, other = Served(tmp_path / "first", port=free_port), None
+    memory = open_system(path=tmp_path / "first", store_patience=0.5).memory("tom")
+    memory.add_memory("For the first store.", "Yes.")
+    first.close()
+    other = Served(tmp_path / "other", port=free_port)
+    try:
+        with pytest.raises(StoreError, match=r"is gone|did not answer"):
+            memory.add_memory("Where does this go?", "Nowhere.")
+        assert open_system(path=tmp_path / "other").users() == []
+    finally:
+        other.close()
+
+
+def test_a_killed_server_is_expected_back_before_somebody_else_takes_the_directory(served, path):
+    """Else whoever starts first after a crash keeps the server, and everybody behind it, out."""
+    MemoryOS(path).close()
+    served.process.kill()
+    served.process.wait()
+    opened: list[MemoryOS] = []
+    opening = threading.Thread(target=lambda: opened.append(MemoryOS(path, settings=MemorySettings(store_patience=90))))
+    opening.start()
+    served.restart()
+    opening.join(timeout=120)
+    (system,) = opened
+    system.memory("tom").add_memory("Behind the server.", "Yes.")
+    was_served = system._storage.served
+    system.close()
+
+    assert was_served
+
+
+def test_a_directory_whose_server_does_not_come_back_is_opened_alone(served, path, open_system):
+    """It was killed for good; what it left behind keeps nobody out."""
+    served.close()
+    system = open_system(path=path, store_patience=0.2)
+
+    assert not system._storage.served
+
+
+def test_a_server_at_an_ipv6_address_is_found(path, open_system):
+    """Its address is written in brackets."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 on this machine")
+    process = subprocess.Popen(serving(path, "--host", "::1"), stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Serving")
+        open_system(path=path).memory("tom").add_memory("Over IPv6.", "Yes.")
+        note = read_note(path)
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert note is not None
+    assert str(note.server).startswith("http://[::1]:")
