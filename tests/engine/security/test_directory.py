@@ -136,7 +136,9 @@ def test_a_vector_tells_whether_a_guess_was_said(system: MemoryOS) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
 @pytest.mark.parametrize(("umask", "others_read"), [(0o022, True), (0o077, False)])
-def test_files_are_as_readable_as_the_umask_makes_them(tmp_path: Path, umask: int, others_read: bool) -> None:
+def test_a_store_is_as_readable_as_the_umask_makes_it_and_an_export_is_its_owners(
+    tmp_path: Path, umask: int, others_read: bool
+) -> None:
     program = """
 import os, sys
 os.umask(int(sys.argv[2]))
@@ -149,4 +151,4 @@ with MemoryOS(sys.argv[1]) as system:
     subprocess.run([sys.executable, "-c", program, str(store), str(umask)], check=True, timeout=120)
     made = [store, store / "chroma.sqlite3", tmp_path / "store.jsonl"]
 
-    assert [bool(path.stat().st_mode & 0o044) for path in made] == [others_read] * 3
+    assert [bool(path.stat().st_mode & 0o044) for path in made] == [others_read, others_read, False]
