@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from memoryos_engine import MemoryOS
 from memoryos_engine.evaluation.soak.served import Served
 from memoryos_engine.storage.lock import read_note
+from memoryos_engine.storage.serving import close_client
 
 
 def test_who_reaches_the_server_reads_and_deletes_everything_without_a_password(
@@ -35,6 +36,7 @@ def test_who_reaches_the_server_reads_and_deletes_everything_without_a_password(
             read = {text for text in collection.get()["documents"] if text}
             collection.delete(where={"user_id": "ann"})
             left = [owner.user_id for owner in system.users()]
+            close_client(stranger)
     finally:
         served.close()
 
