@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import chromadb
 import pytest
-from chromadb.config import Settings
 
 from memoryos_engine import ChatModelError, ClosedError, MemoryOS, Tier
 from memoryos_engine.storage import chroma
@@ -90,7 +89,7 @@ def test_the_bytes_are_those_of_the_files(system, tmp_path):
 
 
 def test_behind_a_client_there_are_no_files_to_weigh(open_system):
-    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
+    client = chromadb.EphemeralClient()
     system = open_system(client=client, collection_name="weighed")
     system.memory("tom").add_memory("Hello")
 

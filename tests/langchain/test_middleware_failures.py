@@ -170,7 +170,7 @@ def test_a_dead_store_costs_no_answer_and_no_turn(open_system, monkeypatch, capl
         raise StoreError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        for name in ("load", "head", "append", "commit"):
+        for name in ("load", "heads", "append", "commit"):
             patch.setattr(ChromaStore, name, dead)
         talk(talker, SECRET, config())
         talk(talker, "Anything else?", config())

@@ -99,7 +99,7 @@ def run(line: str, folder: Path, ours: dict[str, str]) -> subprocess.CompletedPr
     )
 
 
-SERVERS = [line for line in COMMANDS if " --http " in line or line.startswith("chroma ")]
+SERVERS = [line for line in COMMANDS if " --http " in line or line.startswith("memoryos serve ")]
 ENVIRONMENT = "python -m venv .venv && . .venv/bin/activate"
 INSTALL = 'pip install ".[mcp]"'
 
