@@ -83,7 +83,6 @@ def _answer_added(system: MemoryOS, owner: Owner, answer: Content, page_id: str 
             whole = answered(page, answer, max_bytes=system.settings.max_turn_bytes)
             vectors = _vectors(system, [whole.text])
             with resident.writing:
-                resident.refresh()
                 if page == _asking(resident, page.session_id, page.id, system.settings):
                     _commit(resident, [whole], vectors)
                     if whole not in _short_term(resident, page.session_id, system.settings):

@@ -48,7 +48,6 @@ def correct(
         with system.resident(owner) as resident:
             # No plan is made or in the making here: one that was made before would bring the old entry back.
             with resident.consolidating, resident.writing:
-                resident.refresh()
                 if timestamp is None:
                     content = _not_before(resident, entry_id, content)
                 entry = _corrected(system, resident, entry_id, content, vectors)

@@ -27,7 +27,6 @@ def move_pages(system: MemoryOS, owner: Owner, page_ids: Sequence[str], session_
 def _moved(resident: ResidentSet, page_ids: Sequence[str], session_id: str) -> int:
     """Move pages. Plans that were made meanwhile are dropped and made again: they rest on the old neighbours."""
     with resident.consolidating, resident.writing:
-        resident.refresh()
         pages = resident.records.pages
         for page_id in page_ids:
             if page_id not in pages:

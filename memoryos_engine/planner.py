@@ -53,7 +53,6 @@ class Planner:
         """
         vectors = self._embedded(resident, plan.changed_entries())
         with resident.writing:
-            resident.refresh()
             if resident.epoch != epoch:
                 return False
             resident.commit(plan.changes(vectors))

@@ -171,7 +171,6 @@ class Updater:
             NotFound: the owner has no such record.
         """
         with Traced("memoryos.forget", resident.owner) as span, resident.consolidating, resident.writing:
-            resident.refresh()
             records = resident.records
             if record_id in records.knowledge:
                 self._forgot(resident, entry_forgotten(records, record_id))
@@ -185,7 +184,6 @@ class Updater:
     def forget_pages(self, resident: ResidentSet, page_ids: Iterable[str]) -> int:
         """Delete pages in one change, as `forget` does each; return how many of them there were."""
         with Traced("memoryos.forget", resident.owner) as span, resident.consolidating, resident.writing:
-            resident.refresh()
             pages = resident.records.pages
             gone = [pages[key] for key in page_ids if key in pages]
             if gone:
