@@ -126,7 +126,9 @@ def growth(
     """Store many users in one process and measure what they cost."""
     from memoryos_engine.evaluation.soak.growth import grow
 
-    _run("Growth", 2, lambda folder, step: grow(folder, users=users, pages=pages, budget_mb=budget_mb, step=step))
+    _run(
+        "Growth", users + 3, lambda folder, step: grow(folder, users=users, pages=pages, budget_mb=budget_mb, step=step)
+    )
 
 
 def _run(title: str, total: int, soak: Callable[[Path, Step], Counts | Skipped]) -> None:

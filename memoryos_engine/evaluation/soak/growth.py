@@ -1,6 +1,6 @@
 """Many users in one process at the ordinary limit of open files: no failure, bounded memory, and no slower.
 
-The engine fills a store in one child, and another writes the rows of the same pages with bare
+The engine fills a store in one child, and another writes all rows of that store with bare
 Chroma; what the engine takes beyond that is its resident users, which the budget bounds.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from memoryos_engine.evaluation.soak.children import ENDED, Nursery, nursery
 from memoryos_engine.evaluation.soak.counts import Counts, fault
-from memoryos_engine.evaluation.soak.growth_life import BARE, ENGINE
+from memoryos_engine.evaluation.soak.growth_life import BARE, ENGINE, FIGURES, FILLED, ROWS
 
 CHILD = "memoryos_engine.evaluation.soak.growth_life"
 FILES = 1024
@@ -21,6 +21,8 @@ FILES = 1024
 CODE = 64 << 20
 """Bytes that the engine itself may take: code, word tables, threads, the users in use."""
 MEGABYTE = 1 << 20
+LIMIT = 4 * 3600.0
+"""Seconds after which the soak is ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,10 @@ class GrowthResult(Counts):
     """What the resident users take by the engine's own reckoning."""
     peak_mb: float
     """Most memory that the process had, less what it had when it began."""
+    records: int
+    """Rows in the store, its heads and audit log too."""
     bare_chroma_peak_mb: float
-    """The same of a process that wrote the same page rows with Chroma alone."""
+    """The same of a process that wrote the same records, facts and segments too, with Chroma alone."""
     add_ms: float
     add_ratio: float
     retrieve_ms: float
@@ -45,7 +49,7 @@ class GrowthResult(Counts):
     """First retrieval of a user who is not resident."""
     second_touch_ms: float
     failures: int = fault()
-    """Processes that ended with an error."""
+    """Processes that ended with an error, and a copy that is not whole."""
     pages_missing: int = fault()
     mb_over_budget: int = fault()
     """By which the peak exceeds bare Chroma's with the budget and 64 MB for the engine itself."""
@@ -69,28 +73,38 @@ def grow(
         pages: of each user, at least 1.
         budget_mb: `MemorySettings.resident_bytes`, in MB.
         rounds: how often each operation is timed.
-        step: called after each of two parts.
+        step: called after each user and after each of three parts.
     """
-    with nursery(CHILD) as processes:
-        engine = _figures(
-            processes, act=ENGINE, folder=folder, users=users, pages=pages, budget=budget_mb * MEGABYTE, rounds=rounds
-        )
-        step()
-        bare = _figures(processes, act=BARE, folder=folder, users=users, pages=pages)
-        step()
-    return _result(engine, bare, users=users, pages=pages, budget_mb=budget_mb)
+    with nursery(CHILD, limit=LIMIT) as processes:
+        sizes = {"users": users, "pages": pages, "budget": budget_mb * MEGABYTE, "rounds": rounds}
+        engine = _figures(processes, step, act=ENGINE, folder=folder, **sizes)
+        copied = _figures(processes, step, act=ROWS, folder=folder)
+        bare = _figures(processes, step, act=BARE, folder=folder)
+    return _result(engine, copied, bare, users=users, pages=pages, budget_mb=budget_mb)
 
 
-def _figures(processes: Nursery, *, folder: Path, **options: Any) -> dict[str, Any]:
+def _figures(processes: Nursery, step: Callable[[], object], *, folder: Path, **options: Any) -> dict[str, Any]:
     """Return what a child measured; empty if it failed."""
     processes.start(folder=str(folder), files=FILES, **options)
+    figures: dict[str, Any] = {}
     while (line := processes.told())[0] != ENDED:
-        figures: dict[str, Any] = line[1]
+        figures = line[1] if line[0] == FIGURES else figures
+        if line[0] == FILLED:
+            step()
+    step()
     return figures if line[1] == 0 else {}
 
 
-def _result(engine: dict[str, Any], bare: dict[str, Any], *, users: int, pages: int, budget_mb: int) -> GrowthResult:
-    failures = [engine, bare].count({})
+def _result(
+    engine: dict[str, Any],
+    copied: dict[str, Any],
+    bare: dict[str, Any],
+    *,
+    users: int,
+    pages: int,
+    budget_mb: int,
+) -> GrowthResult:
+    failures = [engine, copied, bare].count({}) + (copied.get("rows") != bare.get("rows"))
     peaks = [each.get("peak", 0) - each.get("start", 0) for each in (engine, bare)]
     over = peaks[0] - peaks[1] - budget_mb * MEGABYTE - CODE
     return GrowthResult(
@@ -100,6 +114,7 @@ def _result(engine: dict[str, Any], bare: dict[str, Any], *, users: int, pages: 
         budget_mb=budget_mb,
         resident_mb=engine.get("resident", 0) / MEGABYTE,
         peak_mb=peaks[0] / MEGABYTE,
+        records=copied.get("rows", 0),
         bare_chroma_peak_mb=peaks[1] / MEGABYTE,
         add_ms=1000 * engine.get("add_large", 0.0),
         add_ratio=_ratio(engine, "add"),

@@ -1,41 +1,45 @@
-"""Children of the growth soak: one fills a store with the engine, one writes the same rows with bare Chroma."""
+"""Children of the growth soak: one fills a store with the engine, one writes the same rows with bare Chroma.
+
+A third reads them in between, so that neither holds what the other needs.
+"""
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.embedding.hashing import HashingEmbedder
 from memoryos_engine.evaluation.interleaved import Operation, interleaved
 from memoryos_engine.evaluation.soak.children import Tell
-from memoryos_engine.evaluation.speed_operations import addition, bare_collection, retrieval
+from memoryos_engine.evaluation.speed_operations import addition, bare_collection, retrieval, stored_collection
 from memoryos_engine.evaluation.synthetic import SyntheticTalk
-from memoryos_engine.intake import Content, arrived
 from memoryos_engine.memory import UserMemory
-from memoryos_engine.records import Owner
-from memoryos_engine.settings import ASSISTANT, MemorySettings
-from memoryos_engine.storage.codec import Row, encode_page, owner_metadata
+from memoryos_engine.settings import MemorySettings
 from memoryos_engine.system import MemoryOS
 
-if TYPE_CHECKING:
-    from chromadb.api.models.Collection import Collection
-
-ENGINE, BARE = "engine", "bare"
+ENGINE, ROWS, BARE = "engine", "rows", "bare"
 """What a child does."""
+FILLED, FIGURES = "filled", "figures"
+"""What a child tells: that one more user is stored, and at the end what it measured."""
 FEW = 10
 """Users of the small store, and active users of the large one."""
 SINGLE = 5
 """Pages of each user that are added one by one."""
 COLD = 20
 """Users whose first touch is timed."""
+AT_ONCE = 100
+"""Rows that are read and written together; the engine writes about as many."""
+FILES_OF_ROWS = "rows.jsonl", "vectors.npy"
+"""Ids, texts and metadata, a batch a line; and arrays of the batches, one after the other."""
 
 
 def live(tell: Tell, *, act: str, folder: str, files: int, **options: Any) -> None:
@@ -43,8 +47,13 @@ def live(tell: Tell, *, act: str, folder: str, files: int, **options: Any) -> No
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, hard) if hard >= 0 else files, hard))
     start = peak_bytes()
-    figures = _engine(Path(folder), **options) if act == ENGINE else _bare(Path(folder), **options)
-    tell("figures", {**figures, "start": start})
+    acts: dict[str, Callable[..., dict[str, Any]]] = {
+        ENGINE: partial(_engine, filled=lambda: tell(FILLED)),
+        ROWS: _read,
+        BARE: _bare,
+    }
+    figures = acts[act](Path(folder), **options)
+    tell(FIGURES, {**figures, "start": start})
 
 
 def peak_bytes() -> int:
@@ -52,12 +61,17 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _engine(folder: Path, *, users: int, pages: int, budget: int, rounds: int) -> dict[str, Any]:
+def _engine(
+    folder: Path, *, users: int, pages: int, budget: int, rounds: int, filled: Callable[[], None]
+) -> dict[str, Any]:
     """Fill the large store and the small one, then time adding and finding in both, in turns."""
     settings = MemorySettings(resident_bytes=budget)
     with MemoryOS(folder / "large", settings=settings) as large:
         started = time.perf_counter()
-        stored = sum(_fill(large.memory(name(place)), place, pages) for place in range(users))
+        stored = 0
+        for place in range(users):
+            stored += _fill(large.memory(name(place)), place, pages)
+            filled()
         seconds, peak = time.perf_counter() - started, peak_bytes()
         resident = large._storage.residents.nbytes  # noqa: SLF001 - what the budget bounds is measured here
         findings = len(large.check())
@@ -130,31 +144,24 @@ def _seconds(act: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _bare(folder: Path, *, users: int, pages: int) -> dict[str, Any]:
-    """Write the page rows of the large store into a bare collection, in batches as the engine does."""
-    embedder = HashingEmbedder()
-    with bare_collection(folder / "bare", embedder, records=0) as collection:
-        for place in range(users):
-            rows = _rows(place, pages, embedder)
-            first = max(0, pages - SINGLE)
-            for batch in (rows[:first], *([row] for row in rows[first:])):
-                if batch:
-                    _upsert(collection, batch)
-        return {"stored": collection.count(), "peak": peak_bytes()}
+def _read(folder: Path) -> dict[str, Any]:
+    """Copy every row of the large store into two files, a batch at a time."""
+    texts, vectors = (folder / name for name in FILES_OF_ROWS)
+    with stored_collection(folder / "large") as collection, texts.open("w") as lines, vectors.open("wb") as arrays:
+        ids = collection.get(include=[])["ids"]
+        for start in range(0, len(ids), AT_ONCE):
+            found = collection.get(ids[start : start + AT_ONCE], include=["documents", "metadatas", "embeddings"])
+            columns = {"ids": found["ids"], "documents": found["documents"], "metadatas": found["metadatas"]}
+            lines.write(json.dumps(columns) + "\n")
+            np.save(arrays, found["embeddings"])  # type: ignore[arg-type]
+        return {"rows": len(ids)}
 
 
-def _rows(place: int, pages: int, embedder: Embedder) -> list[tuple[Owner, Row]]:
-    owner = Owner(user_id=name(place), assistant_id=ASSISTANT)
-    turns = [Content(**turn, metadata={}) for turn in SyntheticTalk(place).turns(pages)]
-    vectors = embedder.embed([turn.text for turn in turns])
-    found = arrived(turns, owner, 0, {})
-    return [(owner, encode_page(page, vector)) for page, vector in zip(found, vectors, strict=True)]
-
-
-def _upsert(collection: Collection, rows: list[tuple[Owner, Row]]) -> None:
-    collection.upsert(
-        ids=[row.id for _, row in rows],
-        embeddings=np.stack([row.vector for _, row in rows if row.vector is not None]),
-        documents=[row.document for _, row in rows],
-        metadatas=[{**owner_metadata(owner), "kind": row.kind, "data": row.data} for owner, row in rows],
-    )
+def _bare(folder: Path) -> dict[str, Any]:
+    """Write those rows into a bare collection."""
+    texts, vectors = (folder / name for name in FILES_OF_ROWS)
+    with bare_collection(folder / "bare", HashingEmbedder(), records=0) as collection:
+        with texts.open() as lines, vectors.open("rb") as arrays:
+            for line in lines:
+                collection.upsert(embeddings=np.load(arrays), **json.loads(line))
+        return {"rows": collection.count(), "peak": peak_bytes()}

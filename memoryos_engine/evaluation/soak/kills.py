@@ -43,7 +43,7 @@ class KillsResult(Counts):
 
 
 def kill_at_random(
-    folder: Path, *, rounds: int, seed: int = 0, longest: float = 0.8, step: Callable[[], object] = lambda: None
+    folder: Path, *, rounds: int, seed: int = 0, longest: float = 3.0, step: Callable[[], object] = lambda: None
 ) -> KillsResult:
     """Kill `rounds` processes on one store and audit it after each, before and after its background work.
 
