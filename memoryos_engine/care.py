@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from memoryos_engine.checking import check_memories, check_unowned
 from memoryos_engine.checks.findings import Finding
@@ -13,34 +13,16 @@ from memoryos_engine.stats import StoreStats, store_stats
 from memoryos_engine.storage.survey import census
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from memoryos_engine.checks.draft import Embed
     from memoryos_engine.embedding.base import Embedder
-    from memoryos_engine.recent_owners import RecentOwners
-    from memoryos_engine.settings import MemorySettings
     from memoryos_engine.similarity import Vector
-    from memoryos_engine.storage.opened import Storage
-    from memoryos_engine.worker import Worker
-
-
-class _System(Protocol):
-    """What is looked after, as `MemoryOS` keeps it."""
-
-    settings: MemorySettings
-    embedder: Embedder
-    _storage: Storage
-    _path: Path | None
-    _worker: Worker
-    _resumed: RecentOwners
-
-    def require_open(self) -> None: ...
+    from memoryos_engine.system_protocol import System
 
 
 class Care:
     """What a `MemoryOS` offers to whoever runs it."""
 
-    def check(self: _System, *, repair: bool = False, progress: bool = False) -> list[Finding]:
+    def check(self: System, *, repair: bool = False, progress: bool = False) -> list[Finding]:
         """Read the whole store and return what breaks an invariant; an empty list is a sound store.
 
         Memory taken: that of the largest user's rows. Others may go on meanwhile; a memory in which something is
@@ -74,7 +56,7 @@ class Care:
             )
             return [*found, *check_unowned(store, taken, repair=repair)]
 
-    def stats(self: _System) -> StoreStats:
+    def stats(self: System) -> StoreStats:
         """Return what the store holds and what runs on it, counted from its rows; opens nobody's memory.
 
         Raises:

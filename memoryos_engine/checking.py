@@ -22,7 +22,7 @@ from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import QUARANTINED
 from memoryos_engine.storage.heads import Heads
 from memoryos_engine.storage.residency import ResidentSets
-from memoryos_engine.storage.survey import Census, RawRow, heads_among, is_whole, memories, rows_by_id, rows_of
+from memoryos_engine.storage.survey import Census, RawRow, heads_among, is_whole, memories, raw_rows, rows_by_id
 
 SET_ASIDE = "was set aside by an earlier repair; purging its owner deletes it"
 CUT_OFF = "says that this user's import was cut off; import the same file again, or purge the user"
@@ -37,7 +37,7 @@ def findings(owner: Owner, store: ChromaStore) -> list[Finding]:
     Raises:
         StoreError: the store cannot be read.
     """
-    return _found(draft_of(owner, rows_of(store, owner), dimension=store.dimension))
+    return _found(draft_of(owner, raw_rows(store, owner), dimension=store.dimension))
 
 
 def check_memories(
@@ -85,7 +85,7 @@ def repaired(owner: Owner, store: ChromaStore, embed: Embed) -> list[Finding]:
         StoreError: nothing was changed, or of a repair that takes several upserts a part; repairing again finishes it.
     """
     for _ in range(TRIES):
-        raw = rows_of(store, owner)
+        raw = raw_rows(store, owner)
         draft = draft_of(owner, raw, dimension=store.dimension)
         before, heads = _found(draft), Heads(draft.heads)
         if draft.cut_off:
@@ -96,7 +96,7 @@ def repaired(owner: Owner, store: ChromaStore, embed: Embed) -> list[Finding]:
         left = {(finding.record_id, finding.problem) for finding in _found(draft)}
         if not draft.touched:
             return before
-        if store.shared and heads_among(rows_of(store, owner)) != heads_among(raw):
+        if store.shared and heads_among(raw_rows(store, owner)) != heads_among(raw):
             continue
         own, gone = heads.by_writer.get(store.writer), draft.forgotten(store.writer)
         store.commit(owner, draft.rows(), next_sequence=draft.next_sequence, forgotten=gone, own=own, anew=True)

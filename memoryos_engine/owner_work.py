@@ -2,57 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
-from memoryos_engine.events import EventName, Listener, note
+from memoryos_engine.events import EventName, note
 from memoryos_engine.records import Owner
 from memoryos_engine.status import MemoryStatus
 from memoryos_engine.telemetry import Traced
-from memoryos_engine.visits import Visits, WaitingVisits
+from memoryos_engine.visits import Visits
 
 if TYPE_CHECKING:
-    from memoryos_engine.background import Background
-    from memoryos_engine.storage.opened import Storage
-    from memoryos_engine.storage.resident import ResidentSet
-    from memoryos_engine.updater import Updater
-    from memoryos_engine.worker import Worker
+    from memoryos_engine.system_protocol import System
 
 T = TypeVar("T")
-
-
-class _System(Protocol):
-    """What a system has, as `MemoryOS` documents it."""
-
-    updater: Updater
-    _background: Background
-    _events: Listener
-    _purges: Counter[Owner]
-    """Grows by an entry for each user who was ever purged here: turns that wait must not outlive a purge."""
-    _storage: Storage
-    _visits: WaitingVisits
-    _worker: Worker
-
-    def clock(self) -> datetime: ...
-    def require_open(self) -> None: ...
-    def resident(self, owner: Owner, *, half: bool = False) -> AbstractContextManager[ResidentSet]: ...
-    def schedule(self, owner: Owner, *, at_once: bool) -> None: ...
-    def in_background(self, owner: Owner, act: Callable[[ResidentSet], T]) -> T: ...
 
 
 class OwnerWork:
     """The part of `MemoryOS` that handles call for their owner."""
 
-    def visited(self: _System, owner: Owner, segment_ids: list[str], entry_ids: list[str]) -> None:
+    def visited(self: System, owner: Owner, segment_ids: list[str], entry_ids: list[str]) -> None:
         """Have a retrieval counted in the background."""
         if segment_ids or entry_ids:
             self._visits.add(owner, Visits.one(segment_ids=segment_ids, entry_ids=entry_ids, at=self.clock()))
             self.schedule(owner, at_once=False)
 
-    def flush(self: _System, owner: Owner, *, step: Callable[[int], object]) -> None:
+    def flush(self: System, owner: Owner, *, step: Callable[[int], object]) -> None:
         """Do the owner's background work now and raise what goes wrong; `step` is told of pages done."""
         self.require_open()
 
@@ -63,7 +38,7 @@ class OwnerWork:
         with Traced("memoryos.flush", owner):
             self._worker.run_now(owner, finish)
 
-    def status(self: _System, owner: Owner) -> MemoryStatus:
+    def status(self: System, owner: Owner) -> MemoryStatus:
         """Return how far the owner's background work is."""
         failure = self._worker.failure(owner)
         with self.resident(owner) as resident:
@@ -75,7 +50,7 @@ class OwnerWork:
                 next_try=self.clock() + timedelta(seconds=failure.retry_in) if failure else None,
             )
 
-    def purge(self: _System, owner: Owner) -> None:
+    def purge(self: System, owner: Owner) -> None:
         """Delete everything of the owner and drop what was to be done for them."""
         with (
             Traced("memoryos.purge", owner) as span,
@@ -90,6 +65,6 @@ class OwnerWork:
             note(owner, EventName.PURGED, pages=pages)
             span.told(pages=pages)
 
-    def purges(self: _System, owner: Owner) -> int:
+    def purges(self: System, owner: Owner) -> int:
         """Return how often the owner was purged by this system, for those that hold what is not stored yet."""
         return self._purges[owner]

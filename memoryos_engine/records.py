@@ -35,7 +35,7 @@ def both_sides(user_input: str, agent_response: str) -> str:
     return "\n".join(side for side in (user_input, agent_response) if side)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Owner:
     """Whom a record belongs to: memory is private to the pair (user, assistant)."""
 

@@ -14,11 +14,12 @@ from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import InvalidInput, StoreError
 from memoryos_engine.parts import check_embedder
 from memoryos_engine.progress import bar
+from memoryos_engine.storage.guard import translated
 from memoryos_engine.storage.opened import Storage
 from memoryos_engine.storage.reindexing import Reindexing, begun_copy
 from memoryos_engine.storage.schema import without_legacy_warning
 from memoryos_engine.storage.switching import switch_steps
-from memoryos_engine.storage.whole_rows import WholeRows, translated
+from memoryos_engine.storage.whole_rows import WholeRows
 
 MOST_PASSES = 5
 """Times that what was written meanwhile is copied before everybody has to wait for the rest."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from memoryos_engine.clock import as_utc
 from memoryos_engine.errors import InvalidInput
@@ -20,7 +20,7 @@ from memoryos_engine.transfer.importing import import_file
 
 if TYPE_CHECKING:
     from memoryos_engine.memory import UserMemory
-    from memoryos_engine.system import MemoryOS
+    from memoryos_engine.system_protocol import System
 
 FORGOTTEN_AT_ONCE = 500
 """Pages that one change deletes: the rest of memory is gone through once for each change."""
@@ -99,7 +99,7 @@ class MemoryRights(MemoryView):
 class UserRights:
     """Taking a user in, and letting one go."""
 
-    def import_memory(self, file: str | Path, *, progress: bool = False) -> UserMemory:
+    def import_memory(self: System, file: str | Path, *, progress: bool = False) -> UserMemory:
         """Read a memory written by `export` into this store and return it.
 
         The file is checked to its end before anything changes. An import that is cut off later leaves a memory that
@@ -115,9 +115,9 @@ class UserRights:
             LimitReached: it has more pages than `MemorySettings.max_pages`; nothing was changed.
             EmbeddingError, StoreError: it is not whole, or nothing of it is here.
         """
-        return import_file(cast("MemoryOS", self), Path(file), progress=progress)
+        return import_file(self, Path(file), progress=progress)
 
-    def forget_user(self, user_id: str) -> int:
+    def forget_user(self: System, user_id: str) -> int:
         """Delete every memory of a user, with all assistants, and every record that names the user; return how many
         memories there were.
 
@@ -125,12 +125,11 @@ class UserRights:
             InvalidInput: the id is empty or no text.
             StoreError: not all of them are gone. Doing it again finishes it.
         """
-        system = cast("MemoryOS", self)
         wanted = require_id("user_id", user_id)
-        owners = [owner for owner in system.users() if owner.user_id == wanted]
+        owners = [owner for owner in self.users() if owner.user_id == wanted]
         for owner in owners:
-            system.purge(owner)
-        with system.steady() as storage:
+            self.purge(owner)
+        with self.steady() as storage:
             storage.store.purge_user(wanted)
         return len(owners)
 

@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memoryos_engine.embedding.base import Embedder
 from memoryos_engine.errors import InvalidInput, MemoryOSError, StoreError
-from memoryos_engine.events import Listener
-from memoryos_engine.recent_owners import RecentOwners
 from memoryos_engine.records import Owner
 from memoryos_engine.reindex import reindexed
-from memoryos_engine.settings import MemorySettings
 from memoryos_engine.storage.lock import PathLock
 from memoryos_engine.storage.opened import Storage
 from memoryos_engine.storage.resident import ResidentSet
 from memoryos_engine.storage.vacuum import vacuum
-from memoryos_engine.updater import Updater
 
 if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
+    from memoryos_engine.system_protocol import System
 
 T = TypeVar("T")
 
@@ -29,15 +25,7 @@ T = TypeVar("T")
 class Upkeep:
     """What a `MemoryOS` does to the files and the embedder that it runs on."""
 
-    settings: MemorySettings
-    embedder: Embedder
-    updater: Updater
-    _client: ClientAPI | None
-    _storage: Storage
-    _resumed: RecentOwners
-    _events: Listener
-
-    def vacuum(self) -> None:
+    def vacuum(self: System) -> None:
         """Leave no byte of deleted text in the files of the store, then open it again.
 
         No other thread may use this system meanwhile, and no other MemoryOS the path. A `reindex` that was
@@ -63,7 +51,7 @@ class Upkeep:
             if self.closed:
                 self._reopen()
 
-    def reindex(self, *, embedder: Embedder, progress: bool = False) -> int:
+    def reindex(self: System, *, embedder: Embedder, progress: bool = False) -> int:
         """Give the store another embedder and return how many texts were embedded.
 
         Every page and fact is embedded again from its text, into a copy; nothing else of it changes. Until
@@ -87,7 +75,7 @@ class Upkeep:
         return reindexed(self._storage, embedder, progress=progress, go_on=self.require_open, take=self._take)
 
     @contextmanager
-    def steady(self) -> Iterator[Storage]:
+    def steady(self: System) -> Iterator[Storage]:
         """Give the store, which stays the same, and its embedder too, until this is left. May wait for a reindex."""
         while True:
             storage = self._storage
@@ -97,12 +85,12 @@ class Upkeep:
                     return
 
     @contextmanager
-    def embedding(self) -> Iterator[None]:
+    def embedding(self: System) -> Iterator[None]:
         """Have a reindex wait until what is embedded in here is stored; events are told when it need not any more."""
         with self._events.told(), self.steady():
             yield
 
-    def in_background(self, owner: Owner, act: Callable[[ResidentSet], T]) -> T:
+    def in_background(self: System, owner: Owner, act: Callable[[ResidentSet], T]) -> T:
         """Do something long with the owner's records, which no reindex waits for: it is begun anew after one."""
         while True:
             storage = self._storage
@@ -113,23 +101,7 @@ class Upkeep:
                 if self._storage is storage:
                     raise
 
-    def require_open(self) -> None:
-        """Raise ClosedError if the system was closed."""
-        raise NotImplementedError
-
-    @property
-    def closed(self) -> bool:
-        """Whether the store was given back."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Give the store back."""
-        raise NotImplementedError
-
-    def _reopen(self) -> None:
-        raise NotImplementedError
-
-    def _take(self, storage: Storage, embedder: Embedder) -> None:
+    def _take(self: System, storage: Storage, embedder: Embedder) -> None:
         """Go on with another store and its embedder."""
         self._storage, self.embedder = storage, embedder
         self.updater.use_embedder(embedder)

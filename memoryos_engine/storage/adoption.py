@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from memoryos_engine.errors import InvalidInput, StoreError
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import IMPORT, UNSEEN, Row
 from memoryos_engine.storage.heads import Heads
+from memoryos_engine.storage.unsearched import unsearched
 
 UNKNOWN = "?"
 """In place of a checksum that cannot be read."""
@@ -100,7 +99,7 @@ def _source(row: Row) -> str:
 
 
 def _mark(owner: Owner, source: str, dimension: int) -> Row:
-    vector = np.zeros(dimension, dtype=np.float32)
-    vector[0] = 1.0
     row_id = stable_id("import", owner.user_id, owner.assistant_id)
-    return Row(id=row_id, kind=IMPORT, document="", data=json.dumps({"sha256": source}), vector=vector)
+    return Row(
+        id=row_id, kind=IMPORT, document="", data=json.dumps({"sha256": source}), vector=unsearched(row_id, dimension)
+    )

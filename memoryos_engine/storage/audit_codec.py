@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from memoryos_engine.audit import AuditChange, AuditEvent
 from memoryos_engine.records import KnowledgeKind, Owner, stable_id
-from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import AUDIT, Row, decoded, made_row
 from memoryos_engine.storage.fields import number, text, texts, time
+from memoryos_engine.storage.unsearched import unsearched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,18 +38,12 @@ def encode_audit(owner: Owner, events: Sequence[AuditEvent], *, sequence: int, d
     told = [[each.change.value, each.entry_id, each.kind.value, each.attribute, each.page_ids] for each in events]
     data = {"at": events[0].at.isoformat(), "sequence": sequence, "events": told}
     row_id = stable_id(AUDIT, owner.user_id, owner.assistant_id, json.dumps(data))
-    return made_row(row_id, AUDIT, "", data, scattered(row_id, dimension))
+    return made_row(row_id, AUDIT, "", data, unsearched(row_id, dimension))
 
 
 def decode_audit(row: Row) -> AuditRecord:
     """Return the events of a row and where they stand among others, or raise CorruptRecord."""
     return decoded(row, _audit)
-
-
-def scattered(row_id: str, dimension: int) -> Vector:
-    """Return the vector of a row that is not searched for: any direction, for many equal ones slow Chroma's search."""
-    chance = np.random.default_rng(list(row_id.encode()))
-    return unit(chance.standard_normal(dimension).astype(np.float32))
 
 
 def _audit(row: Row, data: Mapping[str, Any]) -> AuditRecord:

@@ -229,7 +229,7 @@ class ChromaStore:
         found: set[Owner] = set()
         for page in self.scan(["metadatas"], where={"kind": HEAD}):
             found |= {Owner(**{key: str(meta[key]) for key in OWNER_KEYS}) for meta in page["metadatas"] or []}
-        return sorted(found, key=lambda owner: (owner.user_id, owner.assistant_id))
+        return sorted(found)
 
     def scan(self, include: Include, **query: Any) -> Iterator[Mapping[str, Any]]:
         """Yield rows as they lie in Chroma, READ_PAGE at a time, for who looks after the store and not one memory.

@@ -34,12 +34,18 @@ class Guard:
         """
         if os.getpid() != self._pid:
             raise StoreError("this store was opened before a fork; open a MemoryOS in the child process instead")
-        with self.calls.one():
-            try:
-                yield
-            except MemoryOSError:
-                raise
-            except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
-                if type(error).__name__ == "NotFoundError":
-                    raise StoreError(GONE) from error
-                raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
+        with self.calls.one(), translated(done):
+            yield
+
+
+@contextmanager
+def translated(done: str) -> Iterator[None]:
+    """Make what Chroma raises a StoreError that says what could not be `done`."""
+    try:
+        yield
+    except MemoryOSError:
+        raise
+    except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
+        if type(error).__name__ == "NotFoundError":
+            raise StoreError(GONE) from error
+        raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error

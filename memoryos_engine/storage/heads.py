@@ -12,12 +12,10 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.records import Owner, stable_id
-from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import HEAD, Row
+from memoryos_engine.storage.unsearched import unsearched
 
 EMBEDDED = 0
 """The writer of a store that one process owns: there is only one."""
@@ -95,16 +93,7 @@ def head_row(owner: Owner, head: Head, *, dimension: int) -> Row:
     """Return the row of a head; what says nothing is left out of it."""
     row_id = head_id(owner, head.writer)
     said = {key: value for key, value in asdict(head).items() if value or key in ("mark", "next_sequence")}
-    return Row(id=row_id, kind=HEAD, document="", data=json.dumps(said), vector=_spread(row_id, dimension))
-
-
-def _spread(row_id: str, dimension: int) -> Vector:
-    """Spread heads over pairs of axes: many equal vectors would degrade Chroma's graph."""
-    seed = int(row_id.rpartition("_")[2], 16)
-    vector = np.zeros(dimension, dtype=np.float32)
-    vector[seed % dimension] += 1.0
-    vector[seed // dimension % dimension] += 1.0
-    return unit(vector)
+    return Row(id=row_id, kind=HEAD, document="", data=json.dumps(said), vector=unsearched(row_id, dimension))
 
 
 def decode_head(row_id: str, data: str) -> Head:

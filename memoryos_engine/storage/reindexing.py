@@ -9,7 +9,6 @@ Knows no records in memory, and nothing of who writes meanwhile.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memoryos_engine.embedding.base import Embedder, unit_rows
+from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector, unit
 from memoryos_engine.storage.codec import HEAD, KNOWLEDGE, SEGMENT
+from memoryos_engine.storage.columns import owned
+from memoryos_engine.storage.guard import translated
 from memoryos_engine.storage.schema import description, made_collection, without_legacy_warning
 from memoryos_engine.storage.switching import BUILDING, copy_name, drop, find
-from memoryos_engine.storage.whole_rows import WholeRow, WholeRows, Whose, owned, translated
+from memoryos_engine.storage.unsearched import unsearched
+from memoryos_engine.storage.whole_rows import WholeRow, WholeRows
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -84,8 +87,8 @@ class Reindexing:
             EmbeddingError, StoreError: what was copied by then stays, and is not copied again.
         """
         differing = self._differing()
-        for whose, copied in differing.items():
-            self._copy_owner(whose, copied, step)
+        for owner, copied in differing.items():
+            self._copy_owner(owner, copied, step)
         return len(differing)
 
     def count(self) -> int:
@@ -107,34 +110,34 @@ class Reindexing:
 
     def add_late(self) -> None:
         """Copy what other processes wrote to the source after the copy was whole; delete nothing from the copy."""
-        for whose in self._differing():
-            self._copy_rows(whose, lambda _: None)
+        for owner in self._differing():
+            self._copy_rows(owner, lambda _: None)
 
-    def _differing(self) -> dict[Whose, set[str]]:
+    def _differing(self) -> dict[Owner, set[str]]:
         """Return the owners whose heads are not those of the copy, with the ids of the heads they have there."""
         ours, theirs = _heads(self._source, {"kind": HEAD}), _heads(self._target, {"kind": HEAD})
-        return {whose: set(theirs.get(whose, ())) for whose in sorted(ours) if ours[whose] != theirs.get(whose)}
+        return {owner: set(theirs.get(owner, ())) for owner in sorted(ours) if ours[owner] != theirs.get(owner)}
 
     # -- one owner ------------------------------------------------------------------
 
-    def _copy_owner(self, whose: Whose, copied_heads: set[str], step: Callable[[int], object]) -> None:
+    def _copy_owner(self, owner: Owner, copied_heads: set[str], step: Callable[[int], object]) -> None:
         """Copy an owner; the heads too, unless somebody wrote meanwhile, so that the owner's turn comes again."""
-        before = self._heads_of(whose)
-        seen = self._copy_rows(whose, step)
-        self._target.delete(sorted(self._target.ids(owned(whose, NOT_HEAD)) - seen))
-        if self._heads_of(whose) == before:
-            self._target.write(list(before.values()), [self._spread(key) for key in before])
+        before = self._heads_of(owner)
+        seen = self._copy_rows(owner, step)
+        self._target.delete(sorted(self._target.ids(owned(owner, NOT_HEAD)) - seen))
+        if self._heads_of(owner) == before:
+            self._target.write(list(before.values()), [self._unsearched(key) for key in before])
             self._target.delete(sorted(copied_heads - set(before)))
 
-    def _heads_of(self, whose: Whose) -> dict[str, WholeRow]:
-        return _heads(self._source, owned(whose, {"kind": HEAD})).get(whose, {})
+    def _heads_of(self, owner: Owner) -> dict[str, WholeRow]:
+        return _heads(self._source, owned(owner, {"kind": HEAD})).get(owner, {})
 
-    def _copy_rows(self, whose: Whose, step: Callable[[int], object]) -> set[str]:
+    def _copy_rows(self, owner: Owner, step: Callable[[int], object]) -> set[str]:
         """Copy an owner's rows but the heads, and return their ids."""
         seen: set[str] = set()
         sums: Sums = {}
         segments: list[WholeRow] = []
-        for rows in self._source.pages(owned(whose, NOT_HEAD)):
+        for rows in self._source.pages(owned(owner, NOT_HEAD)):
             seen |= {row.id for row in rows}
             segments += [row for row in rows if row.kind == SEGMENT]
             self._write_changed([row for row in rows if row.kind != SEGMENT], sums)
@@ -144,7 +147,7 @@ class Reindexing:
 
     def _direction(self, segment_id: str, sums: Sums) -> Vector:
         total = sums.get(segment_id)
-        return self._spread(segment_id) if total is None or not total.any() else unit(total.astype(np.float32))
+        return self._unsearched(segment_id) if total is None or not total.any() else unit(total.astype(np.float32))
 
     def _write_changed(self, rows: Sequence[WholeRow], sums: Sums) -> None:
         """Write rows that are not in the copy as they are here, and add the vectors of pages to those of segments."""
@@ -164,7 +167,7 @@ class Reindexing:
 
     def _vectors(self, rows: Sequence[WholeRow], known: Known) -> list[Vector]:
         """Return a vector for each row: that of the copy where it was made of the same text, else a new one."""
-        found = [self._spread(row.id) for row in rows]
+        found = [self._unsearched(row.id) for row in rows]
         new: dict[int, str] = {}
         for place, row in enumerate(rows):
             text = _text(row)
@@ -176,6 +179,9 @@ class Reindexing:
             found[place] = vector
         return found
 
+    def _unsearched(self, row_id: str) -> Vector:
+        return unsearched(row_id, self._embedder.dimension)
+
     def _embed(self, texts: list[str]) -> Iterable[Vector]:
         if not texts:
             return ()
@@ -183,21 +189,12 @@ class Reindexing:
         self.embedded += len(texts)
         return list(rows)
 
-    def _spread(self, row_id: str) -> Vector:
-        """Return a direction that depends on the id: many equal vectors would degrade Chroma's graph."""
-        dimension = self._embedder.dimension
-        seed = int.from_bytes(hashlib.blake2b(row_id.encode(), digest_size=8).digest(), "big")
-        vector = np.zeros(dimension, dtype=np.float32)
-        vector[seed % dimension] += 1.0
-        vector[seed // dimension % dimension] += 1.0
-        return unit(vector)
 
-
-def _heads(rows: WholeRows, where: Mapping[str, object]) -> dict[Whose, dict[str, WholeRow]]:
-    found: dict[Whose, dict[str, WholeRow]] = {}
+def _heads(rows: WholeRows, where: Mapping[str, object]) -> dict[Owner, dict[str, WholeRow]]:
+    found: dict[Owner, dict[str, WholeRow]] = {}
     for page in rows.pages(where):
         for row in page:
-            found.setdefault(row.whose, {})[row.id] = row
+            found.setdefault(row.owner, {})[row.id] = row
     return found
 
 

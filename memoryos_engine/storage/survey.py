@@ -89,12 +89,12 @@ def memories(store: ChromaStore, rows: Mapping[Owner, int]) -> Iterator[tuple[Ow
         found: dict[Owner, list[RawRow]] = {}
         for row in _read(store, where={"user_id": {"$in": users}}):
             found.setdefault(row.owner, []).append(row)
-        for owner in sorted(found, key=lambda owner: (owner.user_id, owner.assistant_id)):
+        for owner in sorted(found):
             if is_whole(owner):
                 yield owner, found[owner]
 
 
-def rows_of(store: ChromaStore, owner: Owner) -> list[RawRow]:
+def raw_rows(store: ChromaStore, owner: Owner) -> list[RawRow]:
     """Return the rows of one owner."""
     return list(_read(store, where=owned(owner)))
 

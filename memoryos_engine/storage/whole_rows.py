@@ -7,17 +7,18 @@ For those who copy rows that they need not understand. Reading and writing what 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memoryos_engine.errors import CorruptRecord, MemoryOSError, StoreError
-from memoryos_engine.records import DialoguePage
+from memoryos_engine.errors import CorruptRecord
+from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.chroma import READ_PAGE, _one_write
 from memoryos_engine.storage.codec import OWNER_KEYS, Row, decode_page
+from memoryos_engine.storage.guard import translated
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -26,9 +27,6 @@ PAGE_OF_ROWS = 1000
 """Rows read at a time."""
 BATCH = 256
 """Most rows written at a time."""
-
-Whose = tuple[str, ...]
-"""The values of an owner's keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,9 @@ class WholeRow:
         return str(self.metadata.get("kind", ""))
 
     @property
-    def whose(self) -> Whose:
-        """Whom the row belongs to."""
-        return tuple(str(self.metadata.get(key, "")) for key in OWNER_KEYS)
+    def owner(self) -> Owner:
+        """Whose the row is; a part that is missing is empty."""
+        return Owner(**{key: str(self.metadata.get(key, "")) for key in OWNER_KEYS})
 
     @property
     def page(self) -> DialoguePage | None:
@@ -133,22 +131,6 @@ class WholeRows:
         for start in range(0, len(ids), self.batch):
             with translated("written"), self._turn:
                 self._collection.delete(ids=list(ids[start : start + self.batch]))
-
-
-def owned(whose: Whose, *conditions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the condition that a row is of this owner and meets the others."""
-    return {"$and": [{key: value} for key, value in zip(OWNER_KEYS, whose, strict=True)] + list(map(dict, conditions))}
-
-
-@contextmanager
-def translated(done: str) -> Iterator[None]:
-    """Have Chroma's errors raised as StoreError, which says what could not be done."""
-    try:
-        yield
-    except MemoryOSError:
-        raise
-    except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
-        raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
 
 
 def _raw(found: Mapping[str, Any]) -> list[WholeRow]:

@@ -20,7 +20,7 @@ from memoryos_engine.telemetry import Traced
 from memoryos_engine.transfer.export_format import closing_line, header_line, record_line
 
 if TYPE_CHECKING:
-    from memoryos_engine.system import MemoryOS
+    from memoryos_engine.system_protocol import System
 
 PRIVATE = 0o600
 """Mode of a new file: the whole memory of somebody is in it."""
@@ -28,7 +28,7 @@ TRIES = 5
 """How often a memory is read that other processes write to meanwhile."""
 
 
-def export_memory(system: MemoryOS, owner: Owner, file: Path) -> int:
+def export_memory(system: System, owner: Owner, file: Path) -> int:
     """Write all records of a memory; see `UserMemory.export`."""
     try:
         with Traced("memoryos.export", owner) as span:

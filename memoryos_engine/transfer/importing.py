@@ -23,16 +23,16 @@ from memoryos_engine.limits import require_pages
 from memoryos_engine.progress import bar
 from memoryos_engine.similarity import unit
 from memoryos_engine.storage.adoption import Adoption
-from memoryos_engine.storage.audit_codec import scattered
 from memoryos_engine.storage.codec import AUDIT, KNOWLEDGE, PAGE, SEGMENT, Row, decode_page
 from memoryos_engine.storage.resident import ResidentSet
+from memoryos_engine.storage.unsearched import unsearched
 from memoryos_engine.telemetry import Traced
 from memoryos_engine.transfer.export_format import ESCAPED, LONGEST_LINE, ExportReader, decoded, unreadable
 from memoryos_engine.transfer.inventory import Inventory
 
 if TYPE_CHECKING:
     from memoryos_engine.memory import UserMemory
-    from memoryos_engine.system import MemoryOS
+    from memoryos_engine.system_protocol import System
 
 BATCH = 256
 """Records embedded and written at a time."""
@@ -44,7 +44,7 @@ T = TypeVar("T")
 Step = Callable[[int], object]
 
 
-def import_file(system: MemoryOS, file: Path, *, progress: bool = False) -> UserMemory:
+def import_file(system: System, file: Path, *, progress: bool = False) -> UserMemory:
     """Read an export into a store where its user has no memory yet; see `MemoryOS.import_memory`."""
     with _opened(file) as stream, Traced("memoryos.import") as span:
         source = _Source(stream, max(LONGEST_LINE, ESCAPED * system.settings.max_turn_bytes))
@@ -158,7 +158,7 @@ def _adopt(adoption: Adoption, source: _Source, embedder: Embedder, step: Step) 
 
 def _embedded(rows: Sequence[Row], embedder: Embedder) -> list[Row]:
     said = [row for row in rows if row.kind != AUDIT]
-    found = {row.id: scattered(row.id, embedder.dimension) for row in rows if row.kind == AUDIT}
+    found = {row.id: unsearched(row.id, embedder.dimension) for row in rows if row.kind == AUDIT}
     if said:
         texts = [decode_page(row).text if row.kind == PAGE else row.document for row in said]
         vectors = unit_rows(embedder.embed(texts), rows=len(texts), dimension=embedder.dimension)

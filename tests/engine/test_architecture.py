@@ -160,7 +160,7 @@ def test_only_the_storage_and_those_who_open_it_import_chroma(name):
     parts = ("memoryos_engine.storage.", "memoryos_engine.evaluation.")
     may = name.startswith(parts) or name in (
         "memoryos_engine.system",
-        "memoryos_engine.upkeep",
+        "memoryos_engine.system_protocol",
         "memoryos_engine.embedding.chroma_function",
     )
 

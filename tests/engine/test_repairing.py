@@ -298,16 +298,16 @@ def test_another_process_that_writes_meanwhile_is_not_overwritten(system, monkey
     store = system._storage.store
     write(system, [row(replace(PAGE, segment_id="segment_9"))])
     monkeypatch.setattr(store, "shared", True)
-    real, asked = checking.rows_of, []
+    real, asked = checking.raw_rows, []
 
-    def rows_of(store, owner):
+    def raw_rows(store, owner):
         found = real(store, owner)
         if not asked:
             asked.append(owner)
             write(system, [row(replace(NEXT, segment_id="segment_9"))])
         return found
 
-    monkeypatch.setattr(checking, "rows_of", rows_of)
+    monkeypatch.setattr(checking, "raw_rows", raw_rows)
     system.check(repair=True)
 
     assert stored(system) == {"page_1": PAGE, "page_2": replace(NEXT)}
