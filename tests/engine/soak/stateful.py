@@ -132,7 +132,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule(user=users, session=sessions, line=lines, touch=st.booleans())
     def retrieve(self, user: int, session: str, line: str, touch: bool) -> None:
         known = self.people[user].pages
-        found = self._memory(user, session).retrieve_memory(line or "?", touch=touch)
+        found = self._memory(user, session).retrieve_memory(line.strip() or "?", touch=touch)
         for page in (*found.pages, *found.short_term, *found.sources.values()):
             said = known[page.id]
             assert (page.session_id, page.user_input, page.agent_response) == (
@@ -265,9 +265,8 @@ class MemoryMachine(RuleBasedStateMachine):
         return f"zt{next(self.shared.numbers)}t"
 
 
-def run(folder: Path, *, sequences: int, steps: int = 20, seeded: bool = False) -> Shared:
-    """Run random sequences on one store and return what was done; raise where engine and model disagree."""
-    shared = Shared(folder)
+def run(shared: Shared, *, sequences: int, steps: int = 20, seeded: bool = False) -> None:
+    """Run random sequences on one store and count them; raise where engine and model disagree."""
     machine = type("Machine", (MemoryMachine,), {"shared": shared})
     chosen = settings(
         max_examples=sequences,
@@ -282,7 +281,6 @@ def run(folder: Path, *, sequences: int, steps: int = 20, seeded: bool = False) 
         run_state_machine_as_test(machine, settings=chosen)
     finally:
         shared.close()
-    return shared
 
 
 def main() -> int:
@@ -295,7 +293,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         shared = Shared(Path(folder))
         try:
-            shared = run(Path(folder), sequences=options.sequences, steps=options.steps)
+            run(shared, sequences=options.sequences, steps=options.steps)
         except Exception as error:  # noqa: BLE001 - a failure is what is counted; hypothesis printed how to repeat it
             failures = 1
             print(repr(error), file=sys.stderr)  # noqa: T201

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from .stateful import run
+from .stateful import Shared, run
 
 
 def test_a_few_random_histories_agree_with_a_plain_model(tmp_path):
-    shared = run(tmp_path, sequences=30, steps=15, seeded=True)
+    shared = Shared(tmp_path)
+    run(shared, sequences=30, steps=15, seeded=True)
 
     assert shared.sequences >= 30
     assert shared.steps["steps"] >= 300
@@ -22,4 +23,4 @@ def test_a_memory_that_loses_a_page_does_not_agree(tmp_path, monkeypatch):
     monkeypatch.setattr(UserMemory, "pages", lambda self, tier=None: pages(self, tier)[:2])
 
     with pytest.raises(BaseException):  # noqa: B017 - hypothesis raises the assertion, or a group of several
-        run(tmp_path, sequences=10, steps=15, seeded=True)
+        run(Shared(tmp_path), sequences=10, steps=15, seeded=True)
