@@ -32,9 +32,9 @@ def add_contents(system: MemoryOS, owner: Owner, contents: list[Content]) -> lis
         LimitReached, EmbeddingError, StoreError: nothing was stored.
     """
     with Traced("memoryos.add", owner) as span:
-        span.told(pages=len(contents))
+        span.record(pages=len(contents))
         if span.wanted:
-            span.told(bytes=utf8_bytes(*(one.text for one in contents)))
+            span.record(bytes=utf8_bytes(*(one.text for one in contents)))
         return _added(system, owner, contents)
 
 
@@ -70,7 +70,7 @@ def add_answer(system: MemoryOS, owner: Owner, answer: Content, page_id: str | N
     """Give the session's last page its answer, or that of this id; see `UserMemory.add_response`."""
     with Traced("memoryos.add", owner) as span:
         if span.wanted:
-            span.told(pages=1, bytes=utf8_bytes(answer.text))
+            span.record(pages=1, bytes=utf8_bytes(answer.text))
         return _answer_added(system, owner, answer, page_id)
 
 

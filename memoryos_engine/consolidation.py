@@ -52,7 +52,7 @@ class Consolidation:
         if not pages or not (partial or len(pages) == halved(self._analyst.batch_size, failures(pages[0].id))):
             return None
         with Traced("memoryos.consolidate", resident.owner) as span:
-            span.told(pages=len(pages))
+            span.record(pages=len(pages))
             return self._consolidated(resident, pages, epoch)
 
     def _consolidated(self, resident: ResidentSet, pages: Sequence[DialoguePage], epoch: int) -> int:

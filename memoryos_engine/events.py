@@ -114,7 +114,7 @@ class Listener:
         self._failed = False
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def delivered(self) -> Iterator[None]:
         """Tell at the end what this thread noted meanwhile, also where that ends in an error."""
         if self._on_event is None or _notes.waiting is not None:
             yield

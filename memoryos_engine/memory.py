@@ -12,7 +12,6 @@ from memoryos_engine.awaiting import AwaitedMemory
 from memoryos_engine.clock import as_utc
 from memoryos_engine.conversing import Exchange, turn_content
 from memoryos_engine.correcting import correct
-from memoryos_engine.finding import find
 from memoryos_engine.intake import Content
 from memoryos_engine.memory_view import MemoryView
 from memoryos_engine.moving import move_pages
@@ -23,6 +22,7 @@ from memoryos_engine.retrieval import Request
 from memoryos_engine.retrieved import RetrievedMemory
 from memoryos_engine.rights import MemoryRights
 from memoryos_engine.settings import require_count, require_id, require_text
+from memoryos_engine.traced_retrieval import find
 from memoryos_engine.transfer.turn_import import import_turns
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ class OwnerWork:
         self.require_open()
 
         def finish(owner: Owner) -> None:
-            with self._events.told():
+            with self._events.delivered():
                 self.in_background(owner, lambda resident: self._background.finish(resident, step=step))
 
         with Traced("memoryos.flush", owner):
@@ -63,7 +63,7 @@ class OwnerWork:
             resident.clear()
             self._purges[owner] += 1
             note(owner, EventName.PURGED, pages=pages)
-            span.told(pages=pages)
+            span.record(pages=pages)
 
     def purges(self: System, owner: Owner) -> int:
         """Return how often the owner was purged by this system, for those that hold what is not stored yet."""

@@ -58,7 +58,7 @@ class Promotion:
         while failures < MOST_FAILURES and (group := self._next(resident, failed, at_least, skip_resting)):
             try:
                 with Traced("memoryos.promote", resident.owner) as span:
-                    span.told(segments=len(group), pages=sum(len(each.pages) for each in group))
+                    span.record(segments=len(group), pages=sum(len(each.pages) for each in group))
                     self._promoted(resident, group)
                 done = True
             except ModelError as error:

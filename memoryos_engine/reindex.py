@@ -41,7 +41,7 @@ def reindexed(storage: Storage, embedder: Embedder, *, progress: bool, go_on: Go
     check_embedder(embedder)
     if storage.embedder == (embedder.name, embedder.dimension):
         raise InvalidInput("embedder", "is the one that the store has", "Pass another one; nothing was changed.")
-    with storage.kept(), _one_at_a_time(storage):
+    with storage.kept_open(), _one_at_a_time(storage):
         copying = _copying(storage, embedder, go_on)
         total = copying.count() if progress else 0
         with bar("re-embedding", "record", total, shown=progress) as step, storage.store.announcing():

@@ -193,7 +193,7 @@ class MemoryOS(Upkeep, Care, UserRights, OwnerWork):
             ImportCutOff: only a part of them was imported, and what is wanted is not the `half` of it.
         """
         self.require_open()
-        with self._events.told(), self.steady() as storage, storage.residents.use(owner) as resident:
+        with self._events.delivered(), self.steady() as storage, storage.residents.use(owner) as resident:
             if not half:
                 resident.require_whole()
             if self._resumed.is_new(owner) and self._is_due(resident):
@@ -209,7 +209,7 @@ class MemoryOS(Upkeep, Care, UserRights, OwnerWork):
         self._before_close.append(work)
 
     def _work(self, owner: Owner) -> Outcome:
-        with self._events.told():
+        with self._events.delivered():
             return self.in_background(owner, self._background.work)
 
     def _is_due(self, resident: ResidentSet) -> bool:

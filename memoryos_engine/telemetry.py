@@ -70,7 +70,7 @@ class Traced:
         if self.wanted:
             self._span.set_attribute("memoryos.memory", memory_name(owner))
 
-    def told(self, **values: Value) -> None:
+    def record(self, **values: Value) -> None:
         """Add counts, sizes and names of modes: `pages=3` is the attribute memoryos.pages."""
         if self.wanted:
             self._span.set_attributes({f"memoryos.{name}": value for name, value in values.items()})

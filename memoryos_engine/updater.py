@@ -174,10 +174,10 @@ class Updater:
             records = resident.records
             if record_id in records.knowledge:
                 self._forgot(resident, entry_forgotten(records, record_id))
-                span.told(pages=0)
+                span.record(pages=0)
             elif record_id in records.pages:
                 self._forgot(resident, pages_forgotten(records, [records.pages[record_id]], self._summary))
-                span.told(pages=1)
+                span.record(pages=1)
             else:
                 raise NotFound(record_id)
 
@@ -188,7 +188,7 @@ class Updater:
             gone = [pages[key] for key in page_ids if key in pages]
             if gone:
                 self._forgot(resident, pages_forgotten(resident.records, gone, self._summary))
-            span.told(pages=len(gone))
+            span.record(pages=len(gone))
             return len(gone)
 
     def _forgot(self, resident: ResidentSet, changes: Changes) -> None:

@@ -87,7 +87,7 @@ class Upkeep:
     @contextmanager
     def embedding(self: System) -> Iterator[None]:
         """Have a reindex wait until what is embedded in here is stored; events are told when it need not any more."""
-        with self._events.told(), self.steady():
+        with self._events.delivered(), self.steady():
             yield
 
     def in_background(self: System, owner: Owner, act: Callable[[ResidentSet], T]) -> T:

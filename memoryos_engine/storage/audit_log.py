@@ -11,7 +11,7 @@ from memoryos_engine.storage.codec import AUDIT, Row
 from memoryos_engine.storage.user_records import UserRecords
 
 
-def told(owner: Owner, before: UserRecords, changes: Changes, dimension: int) -> list[Row]:
+def logged(owner: Owner, before: UserRecords, changes: Changes, dimension: int) -> list[Row]:
     """Return the row that tells of what `changes` do to the entries among the owner's records; none if nothing.
 
     It is written first: what is redone of a half is told again, and nothing is left out.

@@ -73,7 +73,7 @@ class Heads:
         known = all(head.writer in self.by_writer and head.base <= self[head.writer].count for head in moved)
         return moved if known and all(head.count for head in moved) else None
 
-    def outworn(self, writer: int) -> list[int]:
+    def surplus(self, writer: int) -> list[int]:
         """Return the writers whose heads may go: others than `writer`, beyond the number that is kept, oldest first."""
         others = [head for head in self.by_writer.values() if head.writer not in (writer, EMBEDDED)]
         others.sort(key=lambda head: head.next_sequence)

@@ -120,7 +120,7 @@ class Storage:
                 self._closing(self)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def kept_open(self) -> Iterator[None]:
         """Keep it open meanwhile, whoever closes it."""
         with opening:
             if not self.users:
@@ -142,7 +142,7 @@ class Storage:
             new = Storage(self.client, key=self.key, options=options, reach=self.reach)
             new._closing, self._closing = self._closing, _nothing
             self.users -= 1
-            return kept(new)
+            return registered(new)
 
     def retire(self, reason: str) -> None:
         """Let nothing be read or written here any more, for a `reason` that names the way out."""
@@ -177,7 +177,7 @@ opening = threading.RLock()
 """Held by who opens or closes."""
 
 
-def shared(key: Any, embedder: Embedder) -> Storage | None:
+def open_already(key: Any, embedder: Embedder) -> Storage | None:
     """Return what is open under a key, with one user more; None if nothing is.
 
     Raises:
@@ -190,7 +190,7 @@ def shared(key: Any, embedder: Embedder) -> Storage | None:
     return found
 
 
-def kept(storage: Storage) -> Storage:
+def registered(storage: Storage) -> Storage:
     """Return a storage that others find from now on, with its first user."""
     storage.users = 1
     _open[storage.key] = storage

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from memoryos_engine.errors import StoreError
 from memoryos_engine.storage.lock import OwnerNote, PathLock, acquire_or_find
-from memoryos_engine.storage.opened import Reach, Storage, StorageOptions, kept, opening, shared
+from memoryos_engine.storage.opened import Reach, Storage, StorageOptions, open_already, opening, registered
 from memoryos_engine.storage.server import embedded_directory, require_version
 from memoryos_engine.storage.serving import close_client, found_again, served_client
 
@@ -32,7 +32,7 @@ def open_path(path: str | Path, options: StorageOptions) -> Storage:
     """
     directory = Path(path).resolve()
     with opening:
-        return shared((directory, options.collection_name), options.embedder) or _opened(directory, options)
+        return open_already((directory, options.collection_name), options.embedder) or _opened(directory, options)
 
 
 def open_client(client: ClientAPI, options: StorageOptions) -> Storage:
@@ -45,13 +45,13 @@ def open_client(client: ClientAPI, options: StorageOptions) -> Storage:
     """
     key = (id(client), options.collection_name)
     with opening:
-        found = shared(key, options.embedder)
+        found = open_already(key, options.embedder)
         if found is not None:
             return found
         directory = embedded_directory(client)
         with _locked(directory):
             require_version(client)
-            storage = kept(Storage(client, key=key, options=options, reach=Reach(shared=True)))
+            storage = registered(Storage(client, key=key, options=options, reach=Reach(shared=True)))
         storage.when_closed(lambda _: _leave(directory))
         return storage
 
@@ -65,7 +65,7 @@ def _opened(directory: Path, options: StorageOptions) -> Storage:
         client = _client(directory)
         key = (directory, options.collection_name)
         try:
-            storage = kept(Storage(client, key=key, options=options, reach=Reach(shared=False)))
+            storage = registered(Storage(client, key=key, options=options, reach=Reach(shared=False)))
         except BaseException:
             client.close()  # type: ignore[attr-defined]
             raise
@@ -83,7 +83,7 @@ def _served(directory: Path, note: OwnerNote, options: StorageOptions) -> Storag
         close_client(client)
         raise
     storage.when_closed(lambda closed: close_client(closed.client))
-    return kept(storage)
+    return registered(storage)
 
 
 _path_locks: dict[Path, PathLock] = {}

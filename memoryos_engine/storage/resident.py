@@ -21,7 +21,7 @@ from memoryos_engine.page_index import COARSER, Precision
 from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.adoption import Adoption, half_imported
-from memoryos_engine.storage.audit_log import told
+from memoryos_engine.storage.audit_log import logged
 from memoryos_engine.storage.chroma import ChromaStore
 from memoryos_engine.storage.codec import (
     Row,
@@ -126,7 +126,7 @@ class ResidentSet:
             forgotten = self.vectors(key for key in changes.forgotten if key in self.records.pages)
             known = self.vectors(page.id for page in changes.pages if page.id not in changes.vectors)
             vectors = {**known, **changes.vectors}
-            rows = told(self.owner, self.records, changes, self._dimension) + encoded(changes, vectors, self.records)
+            rows = logged(self.owner, self.records, changes, self._dimension) + encoded(changes, vectors, self.records)
             events = seen(self.records.pages, self.records.segments, self.records.knowledge, changes)
             stale, self._stale = self._stale, True  # a write that fails may be done, or half of one that takes several
             self._write(rows, changes)
@@ -209,7 +209,7 @@ class ResidentSet:
         with self.still:
             self._stale = True
 
-    def outrun(self) -> bool:
+    def is_behind(self) -> bool:
         """Say whether another process committed since this set last read or wrote."""
         return self.store.shared and self.store.heads(self.owner) != self.heads
 
@@ -260,15 +260,15 @@ class ResidentSet:
         quiet = self._raised and not changes.forgotten and not self.store.shared and len(rows) < self.store.max_batch
         if quiet and self.store.append(self.owner, rows):
             return
-        outworn = self.heads.outworn(self.store.writer) if self.store.shared else []
+        surplus = self.heads.surplus(self.store.writer) if self.store.shared else []
         head = self.store.commit(
             self.owner,
             rows,
             next_sequence=self._next_sequence(changes),
-            forgotten=[*changes.forgotten, *(head_id(self.owner, writer) for writer in outworn)],
+            forgotten=[*changes.forgotten, *(head_id(self.owner, writer) for writer in surplus)],
             own=self.heads.by_writer.get(self.store.writer),
         )
-        self.heads = self.heads.without(outworn).put(head)
+        self.heads = self.heads.without(surplus).put(head)
         self._raised = True
 
     # -- applying -----------------------------------------------------------------

@@ -34,7 +34,7 @@ def export_memory(system: System, owner: Owner, file: Path) -> int:
         with Traced("memoryos.export", owner) as span:
             with system.resident(owner) as resident, resident.here, _replacing(file) as stream:
                 records = _written(resident, stream)
-            span.told(records=records)
+            span.record(records=records)
             return records
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         fix = "Pass a path in a folder that exists, on a disk with room."
@@ -71,7 +71,7 @@ def _written(resident: ResidentSet, stream: BinaryIO) -> int:
     """
     for _ in range(TRIES):
         records = _write(resident, stream)
-        if not resident.outrun():
+        if not resident.is_behind():
             return records
         resident.refresh()
         stream.seek(0)

@@ -52,7 +52,7 @@ def import_file(system: System, file: Path, *, progress: bool = False) -> UserMe
         with bar("checking records", "record", None, shown=progress) as step:
             source.check(step)
         counts = {"records": len(source.inventory.ids), "pages": len(source.inventory.pages)}
-        span.told(**counts)
+        span.record(**counts)
         with system.resident(source.owner, half=True) as resident, resident.here:
             resident.refresh()
             _require_room(resident, source.sha256)

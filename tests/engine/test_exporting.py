@@ -97,13 +97,13 @@ def test_a_memory_that_others_write_to_is_read_again(memory, monkeypatch, tmp_pa
     """One moment's memory, not parts of two."""
     memory.export(tmp_path / "before.jsonl")
     outrun = chain([False, True, False, True, False], repeat(False))  # asked before, after each reading, and in between
-    monkeypatch.setattr(ResidentSet, "outrun", lambda _: next(outrun))
+    monkeypatch.setattr(ResidentSet, "is_behind", lambda _: next(outrun))
     assert memory.export(tmp_path / "tom.jsonl") == PAGES
     assert (tmp_path / "tom.jsonl").read_bytes() == (tmp_path / "before.jsonl").read_bytes()
 
 
 def test_a_memory_that_others_never_leave_alone_is_not_exported(memory, monkeypatch, tmp_path):
-    monkeypatch.setattr(ResidentSet, "outrun", lambda _: True)
+    monkeypatch.setattr(ResidentSet, "is_behind", lambda _: True)
     with pytest.raises(StoreError, match="when they rest"):
         memory.export(tmp_path / "tom.jsonl")
     assert not (tmp_path / "tom.jsonl").exists()

@@ -395,7 +395,7 @@ def test_being_read_again_because_another_process_wrote_can_be_told(clock):
     events: list[MemoryEvent] = []
     listener = Listener(events.append, clock)
     note_reloaded(TOM)
-    with listener.told():
+    with listener.delivered():
         note_reloaded(TOM)
         assert events == []
 

@@ -31,7 +31,7 @@ def find(system: MemoryOS, owner: Owner, request: Request, *, touch: bool) -> Re
 
 def _tell(span: Traced, system: MemoryOS, resident: ResidentSet, request: Request, found: RetrievedMemory) -> None:
     span.generative("retrieval")
-    span.told(
+    span.record(
         mode=system.settings.retrieval,
         deep=request.deep,
         top_k=request.top_k,
@@ -42,4 +42,4 @@ def _tell(span: Traced, system: MemoryOS, resident: ResidentSet, request: Reques
         assistant_knowledge=len(found.assistant_knowledge),
     )
     tiers = Counter(system.updater.tiers_of(resident, [page.id for page in found.pages]).values())
-    span.told(**{f"pages.{tier.value}": count for tier, count in tiers.items()})
+    span.record(**{f"pages.{tier.value}": count for tier, count in tiers.items()})
