@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,18 +32,18 @@ class Comparison:
 def interleaved(operations: Mapping[str, Operation], *, rounds: int, step: Operation) -> dict[str, float]:
     """Return the median seconds of each operation over `rounds` in which each runs once.
 
-    The order within a round turns by one each time, so that none is always first.
+    The order within a round is drawn anew: after a write the machine is slower for a while, and none must always
+    come after one.
 
     Args:
         operations: name to what is timed.
         rounds: at least 1.
         step: called after every round, outside the clock.
     """
-    names = list(operations)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
+    chance = random.Random(0)  # noqa: S311 - an order, not a secret
+    seconds: dict[str, list[float]] = {name: [] for name in operations}
+    for _ in range(rounds):
+        for name in chance.sample(list(operations), len(operations)):
             start = time.perf_counter()
             operations[name]()
             seconds[name].append(time.perf_counter() - start)

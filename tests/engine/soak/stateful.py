@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from memoryos_engine import KnowledgeKind, ManualClock, MemoryOS, MemorySettings, NotFound, UserMemory
+from memoryos_engine.progress import bar
 
 START = "2024-03-01T12:00:00+00:00"
 SESSIONS = ("desk", "phone", "car")
@@ -75,6 +77,8 @@ class Shared:
     sequences: int = 0
     steps: Counter[str] = field(default_factory=Counter)
     system: MemoryOS | None = None
+    step: Callable[[int], object] = lambda _: None
+    """Told of each sequence."""
 
     def opened(self) -> MemoryOS:
         if self.system is None:
@@ -96,6 +100,7 @@ class MemoryMachine(RuleBasedStateMachine):
         super().__init__()
         self.sequence = self.shared.sequences
         self.shared.sequences += 1
+        self.shared.step(1)
         self.people = {user: Person() for user in USERS}
 
     # -- adding -----------------------------------------------------------------------
@@ -293,7 +298,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         shared = Shared(Path(folder))
         try:
-            run(shared, sequences=options.sequences, steps=options.steps)
+            with bar("fuzzing", "sequence", options.sequences, shown=True) as shared.step:
+                run(shared, sequences=options.sequences, steps=options.steps)
         except Exception as error:  # noqa: BLE001 - a failure is what is counted; hypothesis printed how to repeat it
             failures = 1
             print(repr(error), file=sys.stderr)  # noqa: T201
