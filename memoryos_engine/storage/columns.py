@@ -38,17 +38,29 @@ def columns_of(owner: Owner, rows: Sequence[Row], commit: int | None) -> dict[st
     }
 
 
-def rows_of(found: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield the rows of what a read with documents, metadatas and embeddings found."""
+def is_of(owner: Owner, metadata: Mapping[str, Any] | None) -> bool:
+    """Say whether a row is of this owner."""
+    return owner_metadata(owner).items() <= (metadata or {}).items()
+
+
+def ids_of(found: Mapping[str, Any], owner: Owner) -> list[str]:
+    """Return the ids of the owner's rows among what a read with metadatas found."""
+    columns = zip(found["ids"], found["metadatas"], strict=True)
+    return [row_id for row_id, metadata in columns if is_of(owner, metadata)]
+
+
+def rows_of(found: Mapping[str, Any], owner: Owner) -> Iterator[Row]:
+    """Yield the owner's rows of what a read with documents, metadatas and embeddings found, whoever else's it found."""
     columns = zip(found["ids"], found["documents"], found["metadatas"], found["embeddings"], strict=True)
     for row_id, document, metadata, vector in columns:
-        yield Row(
-            id=row_id,
-            kind=str(metadata["kind"]),
-            document=document or "",
-            data=str(metadata.get("data", "")),
-            vector=np.asarray(vector, dtype=np.float32),
-        )
+        if is_of(owner, metadata):
+            yield Row(
+                id=row_id,
+                kind=str(metadata["kind"]),
+                document=document or "",
+                data=str(metadata.get("data", "")),
+                vector=np.asarray(vector, dtype=np.float32),
+            )
 
 
 def _required_vector(row: Row) -> Vector:

@@ -62,15 +62,18 @@ def test_two_assistants_of_one_user_are_two_owners(store, owner, rows):
 
 
 def test_forgetting_another_owners_rows_forgets_nothing(store, owner, other, rows):
-    """Invariant 2, for writing: the owner filter stands on every delete."""
+    """Invariant 2, for writing: a delete looks at whose the rows are."""
+    eves = ids(rows(range(2), owner="eve"))
     put(store, other, rows(range(2), owner="eve"))
-    put(store, owner, rows([0]), forgotten=ids(rows(range(2), owner="eve")))
+    put(store, owner, rows([0, 1]), forgotten=eves)
+    assert (sorted(ids(store.load(other)[1])), len(store.load(owner)[1])) == (eves, 2)
 
-    assert sorted(ids(store.load(other)[1])) == ids(rows(range(2), owner="eve"))
+    put(store, owner, [], forgotten=[*eves, "page_tom_1"])
+    assert (sorted(ids(store.load(other)[1])), ids(store.load(owner)[1])) == (eves, ["page_tom_0"])
 
 
-def test_every_read_and_delete_names_the_owner(watched, make_store, owner, rows, direction):
-    """Design part 3: every read and write goes through the owner filter; heads are read by their own id."""
+def test_every_read_and_delete_goes_by_the_owner_or_by_ids(watched, make_store, owner, rows, direction):
+    """Design part 3: what is asked for by ids is looked through for whose it is (the tests above)."""
     store = make_store(watched)
     put(store, owner, rows(range(2)), forgotten=["page_tom_0"])
     store.load(owner)
@@ -79,10 +82,15 @@ def test_every_read_and_delete_names_the_owner(watched, make_store, owner, rows,
     store.nearest(owner, direction(1), 1)
     store.purge(owner)
     asked = [options for name, options in watched.calls if name != "upsert"]
+    filtered = [options["where"]["$and"][:2] for options in asked if "ids" not in options]
 
-    assert len(asked) > 5
-    for options in asked:
-        assert options["where"]["$and"][:2] == [{"user_id": "tom"}, {"assistant_id": "assistant"}]
+    assert filtered == [[{"user_id": "tom"}, {"assistant_id": "assistant"}]] * len(filtered)
+    assert len(filtered) > 5
+    assert sorted({row_id for options in asked for row_id in options.get("ids", ())}) == [
+        head_id(owner),
+        "page_tom_0",
+        "page_tom_1",
+    ]
 
 
 def test_owners_are_those_with_a_memory_in_the_order_of_their_ids(store, rows, monkeypatch):
@@ -130,7 +138,7 @@ def test_what_is_forgotten_goes_after_the_upsert(watched, make_store, owner, row
     store = make_store(watched)
     put(store, owner, rows(range(3)), forgotten=["page_tom_0"])
 
-    assert watched.names == ["upsert", "delete"]
+    assert watched.names == ["upsert", "get", "delete"]
     assert sorted(ids(store.load(owner)[1])) == ["page_tom_1", "page_tom_2"]
 
 
