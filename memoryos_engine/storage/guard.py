@@ -14,6 +14,9 @@ GONE = (
     "(memoryos reindex), or its server was started on another directory. Close this MemoryOS and open it again, with "
     "the embedder that the store has now"
 )
+STAYS_READ_ONLY = (
+    "; make its files writable, then close this MemoryOS and open it again: what Chroma opened before stays read-only"
+)
 
 
 class Guard:
@@ -48,4 +51,5 @@ def translated(done: str) -> Iterator[None]:
     except Exception as error:  # Chroma raises many unrelated types; this is where they become ours
         if type(error).__name__ == "NotFoundError":
             raise StoreError(GONE) from error
-        raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error})") from error
+        way_out = STAYS_READ_ONLY if "readonly database" in str(error) else ""
+        raise StoreError(f"the store could not be {done} ({type(error).__name__}: {error}){way_out}") from error

@@ -14,6 +14,7 @@ from memoryos_engine.evaluation.soak.ledger import Ledger, spoken
 from memoryos_engine.evaluation.soak.read_only_folder import snapshot, without_permission
 from memoryos_engine.evaluation.soak.small_disk import made_read_only, small_disk
 from memoryos_engine.settings import MemorySettings
+from memoryos_engine.storage.guard import STAYS_READ_ONLY
 from memoryos_engine.system import MemoryOS
 
 USER = "user"
@@ -36,6 +37,8 @@ class ReadOnlyResult(Counts):
     calls_refused: int
     """Changes of an open store that raised StoreError."""
     acknowledged: int
+    read_only_until_reopened: int
+    """1 if Chroma kept a connection that it made meanwhile, which stays read-only; the store was opened anew then."""
     openings_not_refused: int = fault()
     """Those that were let through, or ended with another error than StoreError."""
     slow_refusals: int = fault()
@@ -60,6 +63,7 @@ class _Story:
     calls: list[bool] = field(default_factory=list)
     """Of each change that was tried, whether it was refused."""
     unread: int = 0
+    stuck: int = 0
 
 
 def forbid_writing(folder: Path) -> ReadOnlyResult:
@@ -91,6 +95,7 @@ def forbid_writing(folder: Path) -> ReadOnlyResult:
         mounts=story.mounts,
         calls_refused=sum(story.calls),
         acknowledged=story.ledger.acknowledged,
+        read_only_until_reopened=story.stuck,
         openings_not_refused=story.not_refused,
         slow_refusals=sum(seconds > PROMPT for seconds in story.seconds),
         files_changed=story.changed,
@@ -123,8 +128,13 @@ def _while_open(story: _Story, store: Path) -> None:
         with without_permission(store):
             story.calls += [_refused(change) for change in changes]
             story.unread += sum(not _works(look) for look in looks)
-        memory.flush()
-        story.ledger.added(USER, memory.add_memory(*spoken(PAGES)).id, spoken(PAGES))
+        try:
+            memory.flush()
+            story.ledger.added(USER, memory.add_memory(*spoken(PAGES)).id, spoken(PAGES))
+        except StoreError as error:
+            if STAYS_READ_ONLY not in str(error):
+                raise
+            story.stuck += 1
 
 
 def _open(story: _Story, store: Path) -> None:

@@ -339,6 +339,14 @@ CALLS = {
 }
 
 
+def test_a_store_that_cannot_be_written_says_that_it_has_to_be_opened_anew(watched, make_store, owner, rows):
+    """A connection that Chroma makes while the files are read-only is read-only for ever."""
+    watched.failure = RuntimeError("error returned from database: (code: 8) attempt to write a readonly database")
+
+    with pytest.raises(StoreError, match="close this MemoryOS and open it again"):
+        put(make_store(watched), owner, rows([0]))
+
+
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("error", [ConnectionError("gone"), RuntimeError("broken"), ValueError("refused")])
 def test_a_foreign_error_becomes_a_store_error(watched, make_store, owner, rows, call, error):
