@@ -24,7 +24,7 @@ from memoryos_engine.records import Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.calls import Calls
 from memoryos_engine.storage.codec import AUDIT, HEAD, OWNER_KEYS, PAGE, UNSEEN, Row
-from memoryos_engine.storage.columns import columns_of, ids_of, is_of, owned, rows_of
+from memoryos_engine.storage.columns import columns_of, ids_of, is_of, of_user, owned, rows_of
 from memoryos_engine.storage.connection import Connection
 from memoryos_engine.storage.exclusion import EVERYBODY, Exclusion
 from memoryos_engine.storage.guard import Guard
@@ -35,7 +35,7 @@ from memoryos_engine.storage.heads import (
     Heads,
     commit_number,
     commits_between,
-    decode_head,
+    decode_heads,
     head_row,
 )
 
@@ -45,8 +45,9 @@ if TYPE_CHECKING:
 
 READ_PAGE = 5000
 """Rows a read asks for at once; unbounded reads fail above about 32,000 rows."""
+FEW = 1000
+"""A user with fewer rows has them read by the user alone; of one with more the assistant is asked for too."""
 _BODY: Include = ["documents", "metadatas", "embeddings"]
-
 
 _one_write = threading.RLock()
 """Embedded Chroma holds the interpreter while it writes. Writers that wait here wait without it, so that
@@ -186,7 +187,10 @@ class ChromaStore:
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
-        for found in self.scan(_BODY, where=owned(owner, *conditions)):
+        with self._guard.translated("read"):
+            some = self._get(where=of_user(owner, *conditions), limit=min(FEW, READ_PAGE), include=_BODY)
+        few = len(some["ids"]) < min(FEW, READ_PAGE)
+        for found in [some] if few else self.scan(_BODY, where=owned(owner, *conditions)):
             yield from rows_of(found, owner)
 
     def fetch(self, owner: Owner, ids: Sequence[str]) -> list[Row]:
@@ -275,10 +279,7 @@ class ChromaStore:
         return self._connection.ask(lambda known: known.get(**asked))
 
     def _heads(self, owner: Owner) -> Heads:
-        found = self._get(where=owned(owner, {"kind": HEAD}), include=["metadatas"])
-        rows = zip(found["ids"], found["metadatas"] or [], strict=True)
-        heads = [decode_head(row_id, str(metadata.get("data"))) for row_id, metadata in rows]
-        return Heads({head.writer: head for head in heads})
+        return decode_heads(owner, self._get(where=of_user(owner, {"kind": HEAD}), include=["metadatas"]))
 
     def _next_head(self, own: Head, next_sequence: int, *, deleted: bool) -> Head:
         """Return the head after one more commit of this writer."""

@@ -18,6 +18,16 @@ def owned(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:
     return {"$and": [{key: value} for key, value in owner_metadata(owner).items()] + list(map(dict, conditions))}
 
 
+def of_user(owner: Owner, *conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the condition that a row is of the owner's user, with whichever assistant, and meets the others.
+
+    It takes time as the user has rows; a condition that most of a store meets, as one on the assistant, takes time as
+    the store has. Whose rows are found has to be looked at (`rows_of`).
+    """
+    user = {"user_id": owner.user_id}
+    return {"$and": [user, *map(dict, conditions)]} if conditions else user
+
+
 def columns_of(owner: Owner, rows: Sequence[Row], commit: int | None) -> dict[str, Any]:
     """Return the arguments of an upsert of at least one row.
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from memoryos_engine.errors import CorruptRecord
 from memoryos_engine.records import Owner, stable_id
 from memoryos_engine.storage.codec import HEAD, Row
+from memoryos_engine.storage.columns import is_of
 from memoryos_engine.storage.unsearched import unsearched
 
 EMBEDDED = 0
@@ -108,6 +110,17 @@ def decode_head(row_id: str, data: str) -> Head:
         return Head(mark=str(said["mark"]), **numbers)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CorruptRecord(f"head {row_id!r} does not decode; it was left as it is") from error
+
+
+def decode_heads(owner: Owner, found: Mapping[str, Any]) -> Heads:
+    """Return the owner's heads among what a read with metadatas found.
+
+    Raises:
+        CorruptRecord: one does not decode.
+    """
+    columns = zip(found["ids"], found["metadatas"], strict=True)
+    heads = [decode_head(row_id, str(data.get("data"))) for row_id, data in columns if is_of(owner, data)]
+    return Heads({head.writer: head for head in heads})
 
 
 def commit_number(head: Head) -> int:

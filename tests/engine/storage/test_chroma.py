@@ -82,9 +82,9 @@ def test_every_read_and_delete_goes_by_the_owner_or_by_ids(watched, make_store, 
     store.nearest(owner, direction(1), 1)
     store.purge(owner)
     asked = [options for name, options in watched.calls if name != "upsert"]
-    filtered = [options["where"]["$and"][:2] for options in asked if "ids" not in options]
+    filtered = [options["where"]["$and"][0] for options in asked if "ids" not in options]
 
-    assert filtered == [[{"user_id": "tom"}, {"assistant_id": "assistant"}]] * len(filtered)
+    assert filtered == [{"user_id": "tom"}] * len(filtered)
     assert len(filtered) > 5
     assert sorted({row_id for options in asked for row_id in options.get("ids", ())}) == [
         head_id(owner),
@@ -251,6 +251,21 @@ def test_rows_are_those_that_meet_all_conditions(store, owner, other, rows):
     assert sorted(ids(store.rows(owner, {"kind": "segment"}))) == ["page_tom_1", "page_tom_2"]
     assert ids(store.rows(owner, {"kind": "page"})) == ["page_tom_0"]
     assert ids(store.rows(owner, {"kind": "page"}, {"kind": "segment"})) == []
+
+
+@pytest.mark.parametrize("few", [2, 3, 100])
+def test_a_users_other_assistants_are_not_read_in_whatever_way_the_rows_are_found(store, owner, rows, monkeypatch, few):
+    """Invariant 2: a few rows are asked for by the user alone, many by the assistant too."""
+    monkeypatch.setattr(chroma_module, "FEW", few)
+    pair = replace(owner, assistant_id="another")
+    put(store, owner, rows(range(2)))
+    put(store, pair, rows(range(2), owner="tom2"))
+    heads = {one: store.heads(one) for one in (owner, pair)}
+
+    assert {one: store.load(one)[0] for one in (owner, pair)} == heads
+    assert sorted(ids(store.load(owner)[1])) == ["page_tom_0", "page_tom_1"]
+    assert sorted(ids(store.rows(pair, {"kind": "page"}))) == ["page_tom2_0", "page_tom2_1"]
+    assert heads[owner] != heads[pair]
 
 
 def test_loading_starts_again_when_a_commit_falls_in_between(collection, make_store, owner, rows):

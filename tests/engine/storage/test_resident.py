@@ -273,7 +273,7 @@ def test_a_set_is_not_read_again_while_nobody_wrote(load, watched, make_store, m
     watched.calls.clear()
     resident.refresh()
 
-    assert [options["where"]["$and"][2] for _, options in watched.calls] == [{"kind": "head"}]
+    assert [options["where"]["$and"] for _, options in watched.calls] == [[{"user_id": "tom"}, {"kind": "head"}]]
 
 
 def test_clearing_leaves_an_empty_set(story, load):
