@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from memoryos_engine.evaluation.soak.counts import Skipped
 
 BLOCK = 64 * 1024
+CLOSING = 10.0
+"""Seconds in which Chroma gives its files back after it was closed."""
 
 
 @contextmanager
@@ -29,8 +32,10 @@ def small_disk(folder: Path, *, megabytes: int) -> Iterator[Path | Skipped]:
 
 @contextmanager
 def made_read_only(place: Path) -> Iterator[None]:
-    """Have a small disk refuse writes; nobody may have a file on it open for writing."""
-    problem = _run("mount", "-o", "remount,ro", str(place))
+    """Have a small disk refuse writes; a file on it that is open for writing is waited for, some seconds."""
+    deadline = time.monotonic() + CLOSING
+    while (problem := _run("mount", "-o", "remount,ro", str(place))) and time.monotonic() < deadline:
+        time.sleep(0.1)
     if problem:
         raise OSError(f"{place} cannot be made read-only: {problem}")
     try:
