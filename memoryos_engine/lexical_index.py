@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +18,38 @@ Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
 
+COUNT_BITS = 32
+"""Low bits of a posting, which are the count; the position stands above them."""
+COUNT_MASK = (1 << COUNT_BITS) - 1
+TERM_BYTES = 180
+"""What a term takes besides its postings, about: its place in a dictionary and an array."""
+POSTING_BYTES = 20
+"""What a posting takes, about, with its page's mention of the term."""
+
+
 class LexicalIndex:
     """Which page holds which term how often; a position is the order of adding."""
 
     def __init__(self) -> None:
-        self._positions: dict[str, array[int]] = {}
-        """Ascending, so that a page is found among many by halving."""
-        self._counts: dict[str, array[float]] = {}
-        self._terms: list[Mapping[str, int]] = []
+        self._postings: dict[str, array[int]] = {}
+        """A position and a count in each number, ascending, so that a page is found among many by halving."""
+        self._terms: list[tuple[str, ...]] = []
+        """The distinct terms of each page."""
         self._lengths = array("f")
+        self._held = 0
 
     def __len__(self) -> int:
         return len(self._terms)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes, in bytes."""
+        return TERM_BYTES * len(self._postings) + POSTING_BYTES * self._held
+
     def add(self, terms: Iterable[str]) -> int:
         """Index one page; returns its position."""
         position = len(self._terms)
-        self._terms.append({})
+        self._terms.append(())
         self._lengths.append(0.0)
         self._fill(position, terms)
         return position
@@ -47,21 +62,20 @@ class LexicalIndex:
     def remove(self, position: int) -> None:
         """Empty one position. It stays, so that the others keep theirs, and matches nothing."""
         for term in self._terms[position]:
-            at = bisect_left(self._positions[term], position)
-            del self._positions[term][at], self._counts[term][at]
-            if not self._positions[term]:
-                del self._positions[term], self._counts[term]
-        self._terms[position] = {}
+            held = self._postings[term]
+            del held[bisect_left(held, position << COUNT_BITS)]
+            if not held:
+                del self._postings[term]
+        self._held -= len(self._terms[position])
+        self._terms[position] = ()
         self._lengths[position] = 0.0
 
     def _fill(self, position: int, terms: Iterable[str]) -> None:
         counts = Counter(terms)
         for term, count in counts.items():
-            held = self._positions.setdefault(term, array("q"))
-            at = bisect_left(held, position) if held and held[-1] > position else len(held)
-            held.insert(at, position)
-            self._counts.setdefault(term, array("f")).insert(at, count)
-        self._terms[position] = counts
+            insort(self._postings.setdefault(term, array("q")), position << COUNT_BITS | count)
+        self._held += len(counts)
+        self._terms[position] = tuple(counts)
         self._lengths[position] = sum(counts.values())
 
     @property
@@ -71,8 +85,8 @@ class LexicalIndex:
 
     def postings(self, term: str) -> tuple[Positions, Floats]:
         """The pages that hold the term, and how often each does."""
-        held = np.array(self._positions.get(term, ()), dtype=np.int64)
-        return held, np.array(self._counts.get(term, ()), dtype=np.float32)
+        held = np.array(self._postings.get(term, ()), dtype=np.int64)
+        return held >> COUNT_BITS, (held & COUNT_MASK).astype(np.float32)
 
     def frequencies(self, terms: Iterable[str]) -> Floats:
         """One row for each term: how often each page holds it."""
@@ -85,5 +99,5 @@ class LexicalIndex:
 
     def idf(self, term: str) -> float:
         """What a page tells by holding the term: much if few pages do."""
-        held = len(self._positions.get(term, ()))
+        held = len(self._postings.get(term, ()))
         return math.log1p((len(self) - held + 0.5) / (held + 0.5))

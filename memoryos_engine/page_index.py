@@ -8,7 +8,8 @@ and then Chroma answers for them.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from sys import getsizeof
 from typing import Any, Literal
 
 import numpy as np
@@ -22,10 +23,8 @@ from memoryos_engine.similarity import Vector
 
 Precision = Literal["float32", "float16", "none"]
 COARSER: dict[Precision, Precision] = {"float32": "float16", "float16": "none", "none": "none"}
-ROW_OVERHEAD = 1200
+ROW_OVERHEAD = 1500
 """Bytes of Python objects per resident page, about, besides its text, terms and vector."""
-TERM_BYTES = 24
-"""Bytes per distinct term of a page in the lexical index, about."""
 
 
 class Column:
@@ -79,10 +78,9 @@ class PageIndex:
     def add(self, page: DialoguePage, vector: Vector) -> None:
         """Append a page as the newest row."""
         self._surroundings = None
-        terms = tokenize(page.text)
         self._rows[page.id] = len(self.ids)
         self.ids.append(page.id)
-        self.lexical.add(terms)
+        self.lexical.add(tokenize(page.text))
         self._alive.append(True)
         self._sessions.append(self._code("session", page.session_id))
         self._segments.append(self._segment_code(page))
@@ -90,7 +88,7 @@ class PageIndex:
         if self.precision != "none":
             self._vectors.append(vector)
         self._weights.append(0)
-        self._weigh(len(self.ids) - 1, page, terms)
+        self._weigh(len(self.ids) - 1, page)
 
     def assign(self, page: DialoguePage) -> None:
         """Take over the segment of a page that is already a row."""
@@ -103,9 +101,9 @@ class PageIndex:
 
     def rewrite(self, page: DialoguePage, vector: Vector) -> None:
         """Take over the text and vector of a page that is already a row."""
-        row, terms = self._rows[page.id], tokenize(page.text)
-        self.lexical.replace(row, terms)
-        self._weigh(row, page, terms)
+        row = self._rows[page.id]
+        self.lexical.replace(row, tokenize(page.text))
+        self._weigh(row, page)
         if self.precision != "none":
             self._vectors.values[row] = vector
 
@@ -152,7 +150,7 @@ class PageIndex:
     @property
     def nbytes(self) -> int:
         """About how much memory the index and its pages take, in bytes."""
-        return self._bytes + self._vectors.nbytes
+        return self._bytes + self._vectors.nbytes + self.lexical.nbytes
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -182,8 +180,8 @@ class PageIndex:
         """Timestamp per row, in seconds since 1970."""
         return self._times.values
 
-    def _weigh(self, row: int, page: DialoguePage, terms: Sequence[str]) -> None:
-        weight = ROW_OVERHEAD + 2 * len(page.text) + TERM_BYTES * len(terms)
+    def _weigh(self, row: int, page: DialoguePage) -> None:
+        weight = ROW_OVERHEAD + getsizeof(page.user_input) + getsizeof(page.agent_response)
         self._bytes += weight - self._weights[row]
         self._weights[row] = weight
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 import threading
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import count
@@ -76,7 +75,8 @@ class ChromaStore:
     ) -> None:
         self._connection = collection if isinstance(collection, Connection) else Connection(collection)
         self.max_batch = max_batch
-        self._dimension = dimension
+        self.dimension = dimension
+        """Length of the vectors."""
         self.shared = shared
         self.exclusion = exclusion
         self.writer = random.SystemRandom().randrange(1, 1 << WRITER_BITS) if shared else EMBEDDED
@@ -138,13 +138,13 @@ class ChromaStore:
         head = own or Head(writer=self.writer)
         with self._guard.translated("written"):
             for start in range(0, max(1, len(rows)), step):
-                head = self._next_head(head, next_sequence, deleted=anew or bool(forgotten))
+                head = head.next(self._number(), next_sequence, deleted=anew or bool(forgotten))
                 self._upsert(owner, rows[start : start + step], head)
             for start in range(0, len(forgotten), step):
                 found = self._get(ids=list(forgotten[start : start + step]), include=["metadatas"])
                 self._delete(ids_of(found, owner))  # with a filter beside the ids Chroma is many times slower
             if forgotten and self.shared:  # who read between the upsert and the deletion must read again
-                head = self._next_head(head, next_sequence, deleted=True)
+                head = head.next(self._number(), next_sequence, deleted=True)
                 self._upsert(owner, (), head)
         return head
 
@@ -188,9 +188,8 @@ class ChromaStore:
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
         with self._guard.translated("read"):
-            some = self._get(where=of_user(owner, *conditions), limit=min(FEW, READ_PAGE), include=_BODY)
-        few = len(some["ids"]) < min(FEW, READ_PAGE)
-        for found in [some] if few else self.scan(_BODY, where=owned(owner, *conditions)):
+            few = self._few(owner, *conditions, include=_BODY)
+        for found in [few] if few else self.scan(_BODY, where=owned(owner, *conditions)):
             yield from rows_of(found, owner)
 
     def fetch(self, owner: Owner, ids: Sequence[str]) -> list[Row]:
@@ -251,11 +250,6 @@ class ChromaStore:
                 return
             offset += READ_PAGE
 
-    @property
-    def dimension(self) -> int:
-        """Length of the vectors."""
-        return self._dimension
-
     def purge(self, owner: Owner) -> None:
         """Delete every row of the owner, the heads last."""
         with self._guard.translated("written"):
@@ -278,19 +272,24 @@ class ChromaStore:
     def _get(self, **asked: Any) -> Any:
         return self._connection.ask(lambda known: known.get(**asked))
 
-    def _heads(self, owner: Owner) -> Heads:
-        return decode_heads(owner, self._get(where=of_user(owner, {"kind": HEAD}), include=["metadatas"]))
+    def _few(self, owner: Owner, *conditions: Mapping[str, Any], include: Include) -> Any:
+        """Return what a read by the user alone finds, whichever assistant it names; None if that is too much."""
+        most = min(FEW, READ_PAGE)
+        found = self._get(where=of_user(owner, *conditions), limit=most, include=include)
+        return found if len(found["ids"]) < most else None
 
-    def _next_head(self, own: Head, next_sequence: int, *, deleted: bool) -> Head:
-        """Return the head after one more commit of this writer."""
-        number = next(self._count) if self.shared else 0
-        base = number if deleted or not own.count else own.base
-        mark = uuid.uuid4().hex
-        return Head(mark=mark, next_sequence=next_sequence, writer=self.writer, count=number, base=base)
+    def _heads(self, owner: Owner) -> Heads:
+        """Return the heads of one owner, of whom there are never many; their user may have any number of assistants."""
+        found = self._few(owner, {"kind": HEAD}, include=["metadatas"])
+        return decode_heads(owner, found or self._get(where=owned(owner, {"kind": HEAD}), include=["metadatas"]))
+
+    def _number(self) -> int:
+        """Return the number of one more commit; 0 where nobody else writes."""
+        return next(self._count) if self.shared else 0
 
     def _upsert(self, owner: Owner, rows: Sequence[Row], head: Head | None = None) -> None:
         """Write rows, and the head with them; where others write too, each carries the number of its commit."""
-        written = [*rows, *([head_row(owner, head, dimension=self._dimension)] if head else [])]
+        written = [*rows, *([head_row(owner, head, dimension=self.dimension)] if head else [])]
         if not written:
             return
         columns = columns_of(owner, written, commit_number(head) if head and self.shared else None)

@@ -9,8 +9,9 @@ the commit that wrote it last.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from memoryos_engine.errors import CorruptRecord
@@ -40,6 +41,11 @@ class Head:
     base: int = 0
     """Number of the writer's last commit after which rows written before it cannot be fetched alone: it deleted some,
     or was the first."""
+
+    def next(self, number: int, next_sequence: int, *, deleted: bool) -> Head:
+        """Return the head after one more commit of its writer."""
+        base = number if deleted or not self.count else self.base
+        return replace(self, mark=uuid.uuid4().hex, next_sequence=next_sequence, count=number, base=base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def indexed(records: UserRecords) -> dict[str, tuple[float, str, dict[str, float
         key: (float(index.lexical.lengths[row]), names[int(index.sessions[row])], {})
         for key, row in ((key, index.row(key)) for key in records.pages)
     }
-    for term in index.lexical._positions:
+    for term in index.lexical._postings:
         for row, count in zip(*index.lexical.postings(term), strict=True):
             found[index.ids[row]][2][term] = float(count)
     return found

@@ -127,7 +127,7 @@ def test_a_rewritten_row_is_the_row_of_the_page_as_it_is_now(index):
     index.rewrite(WHOLE, direction(10))
     fresh = as_it_would_be(index)
 
-    terms = set(fresh.lexical._positions) | set(index.lexical._positions)
+    terms = set(fresh.lexical._postings) | set(index.lexical._postings)
     for term in sorted(terms):
         for mine, theirs in zip(index.lexical.postings(term), fresh.lexical.postings(term), strict=True):
             assert mine.tolist() == theirs.tolist(), term
@@ -166,6 +166,6 @@ def test_a_rewritten_row_can_be_removed(index):
     index.remove(WHOLE.id)
 
     assert WHOLE.id not in index
-    for term in index.lexical._positions:
+    for term in index.lexical._postings:
         assert 1 not in index.lexical.postings(term)[0].tolist(), term
     assert index.lexical.lengths[1] == 0.0

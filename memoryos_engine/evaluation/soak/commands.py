@@ -127,7 +127,7 @@ def growth(
     from memoryos_engine.evaluation.soak.growth import grow
 
     _run(
-        "Growth", users + 3, lambda folder, step: grow(folder, users=users, pages=pages, budget_mb=budget_mb, step=step)
+        "Growth", users + 4, lambda folder, step: grow(folder, users=users, pages=pages, budget_mb=budget_mb, step=step)
     )
 
 

@@ -1,6 +1,7 @@
-"""Children of the growth soak: one fills a store with the engine, one writes the same rows with bare Chroma.
+"""Children of the growth soak: one fills a store with the engine, two write the same with bare Chroma.
 
-A third reads them in between, so that neither holds what the other needs.
+One of these writes each row that there is in the end once, as another child read it; one repeats
+all that the engine wrote. So none of them holds what another needs.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from memoryos_engine.embedding.hashing import HashingEmbedder
 from memoryos_engine.evaluation.interleaved import Operation, interleaved
 from memoryos_engine.evaluation.soak.children import Tell
+from memoryos_engine.evaluation.soak.noted_writes import noted_writes, repeat_writes
 from memoryos_engine.evaluation.speed_operations import addition, bare_collection, retrieval, stored_collection
 from memoryos_engine.evaluation.synthetic import SyntheticTalk
 from memoryos_engine.memory import UserMemory
 from memoryos_engine.settings import MemorySettings
 from memoryos_engine.system import MemoryOS
 
-ENGINE, ROWS, BARE = "engine", "rows", "bare"
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
+
+ENGINE, ROWS, COPY, REPEAT = "engine", "rows", "copy", "repeat"
 """What a child does."""
 FILLED, FIGURES = "filled", "figures"
 """What a child tells: that one more user is stored, and at the end what it measured."""
@@ -50,7 +55,8 @@ def live(tell: Tell, *, act: str, folder: str, files: int, **options: Any) -> No
     acts: dict[str, Callable[..., dict[str, Any]]] = {
         ENGINE: partial(_engine, filled=lambda: tell(FILLED)),
         ROWS: _read,
-        BARE: _bare,
+        COPY: partial(_bare, write=_write_rows),
+        REPEAT: partial(_bare, write=repeat_writes),
     }
     figures = acts[act](Path(folder), **options)
     tell(FIGURES, {**figures, "start": start})
@@ -69,10 +75,13 @@ def _engine(
     with MemoryOS(folder / "large", settings=settings) as large:
         started = time.perf_counter()
         stored = 0
-        for place in range(users):
-            stored += _fill(large.memory(name(place)), place, pages)
-            filled()
+        with noted_writes(folder):
+            for place in range(users):
+                stored += _fill(large.memory(name(place)), place, pages)
+                filled()
         seconds, peak = time.perf_counter() - started, peak_bytes()
+        with stored_collection(folder / "large") as collection:
+            rows = collection.count()
         resident = large._storage.residents.nbytes  # noqa: SLF001 - what the budget bounds is measured here
         findings = len(large.check())
         with MemoryOS(folder / "small", settings=settings) as small:
@@ -83,6 +92,7 @@ def _engine(
         warm = [_seconds(lambda place=place: _touch(large, place)) for place in range(FEW, min(FEW + COLD, users))]  # type: ignore[misc]
     return {
         "stored": stored,
+        "rows": rows,
         "seconds": seconds,
         "peak": peak,
         "resident": resident,
@@ -157,11 +167,16 @@ def _read(folder: Path) -> dict[str, Any]:
         return {"rows": len(ids)}
 
 
-def _bare(folder: Path) -> dict[str, Any]:
-    """Write those rows into a bare collection."""
-    texts, vectors = (folder / name for name in FILES_OF_ROWS)
-    with bare_collection(folder / "bare", HashingEmbedder(), records=0) as collection:
-        with texts.open() as lines, vectors.open("rb") as arrays:
-            for line in lines:
-                collection.upsert(embeddings=np.load(arrays), **json.loads(line))
+def _bare(folder: Path, *, write: Callable[[Path, Collection], None]) -> dict[str, Any]:
+    """Fill a bare collection; return how many rows it has and what that took."""
+    with bare_collection(folder / write.__name__, HashingEmbedder(), records=0) as collection:
+        write(folder, collection)
         return {"rows": collection.count(), "peak": peak_bytes()}
+
+
+def _write_rows(folder: Path, collection: Collection) -> None:
+    """Write the rows that were copied."""
+    texts, vectors = (folder / name for name in FILES_OF_ROWS)
+    with texts.open() as lines, vectors.open("rb") as arrays:
+        for line in lines:
+            collection.upsert(embeddings=np.load(arrays), **json.loads(line))

@@ -18,7 +18,8 @@ def test_more_users_than_are_timed_fit_in_one_process(tmp_path):
     assert result.faults() == {}
     assert result.pages_stored == 12 * 8
     assert result.resident_mb <= 1.0
-    assert min(result.add_ratio, result.retrieve_ratio, result.first_touch_ms, result.bare_chroma_peak_mb) > 0
+    assert min(result.add_ratio, result.retrieve_ratio, result.first_touch_ms) > 0
+    assert min(result.bare_chroma_once_mb, result.bare_chroma_mb) > 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from memoryos_engine.changes import Changes
+from memoryos_engine.lexical_index import LexicalIndex
 from memoryos_engine.long_term import without_sources
 from memoryos_engine.mid_term import open_segment, with_page
 from memoryos_engine.records import DialoguePage, KnowledgeEntry, KnowledgeKind, Segment
@@ -144,6 +145,12 @@ class Story:
         return states[number % len(states)].segment if states else None
 
 
+def words_of(index: LexicalIndex, position: int) -> dict[str, float]:
+    """How often a page holds each of its terms."""
+    held = {term: dict(zip(*map(list, index.postings(term)), strict=True)) for term in index._terms[position]}
+    return {term: float(counts[position]) for term, counts in held.items()}
+
+
 def picture(resident: ResidentSet) -> dict[str, Any]:
     """Everything that a resident set says, as values that compare."""
     records = resident.records
@@ -170,7 +177,7 @@ def picture(resident: ResidentSet) -> dict[str, Any]:
             for state in [records.state(key)]
         },
         "rows": live,
-        "words": [dict(sorted(index.lexical._terms[row].items())) for row in order],
+        "words": [dict(sorted(words_of(index.lexical, row).items())) for row in order],
         "times": [float(index.times[row]) for row in order],
         "same session": [[index._sessions.values[a] == index._sessions.values[b] for a in order] for b in order],
         "same segment": [[index.segments[a] == index.segments[b] for a in order] for b in order],

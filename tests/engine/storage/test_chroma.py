@@ -268,6 +268,26 @@ def test_a_users_other_assistants_are_not_read_in_whatever_way_the_rows_are_foun
     assert heads[owner] != heads[pair]
 
 
+def test_the_heads_of_one_assistant_are_read_however_many_others_its_user_has(
+    watched, make_store, owner, rows, monkeypatch
+):
+    """Some tell people apart by the assistant alone; a look must not read the heads of all of them."""
+    monkeypatch.setattr(chroma_module, "FEW", 3)
+    store = make_store(watched)
+    pairs = [replace(owner, assistant_id=f"assistant {number}") for number in range(9)]
+    written = {pair: put(store, pair, rows([number])) for number, pair in enumerate(pairs)}
+    watched.calls.clear()
+
+    assert {pair: list(store.heads(pair).by_writer.values()) for pair in pairs} == {
+        pair: [head] for pair, head in written.items()
+    }
+    unlimited = [
+        options["where"]["$and"] for name, options in watched.calls if name == "get" and "limit" not in options
+    ]
+    assert len(unlimited) == len(pairs)
+    assert all({"assistant_id": pair.assistant_id} in asked for pair, asked in zip(pairs, unlimited, strict=True))
+
+
 def test_loading_starts_again_when_a_commit_falls_in_between(collection, make_store, owner, rows):
     """ChromaStore.load: a head with the rows of another moment would hide a write for ever."""
     writer = make_store(collection)
