@@ -1,7 +1,7 @@
 """Random histories against a plain model of the memory, thousands of them: `python -m tests.engine.soak.stateful`.
 
-All sequences of a run share one store, each with a user of its own beside one that never
-changes, so that a sequence costs its operations and not an opening of Chroma.
+A few hundred sequences share one store, each with users of its own, so that a sequence costs
+its operations and not the making of a store, nor the rows that others left in Chroma's index.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -27,6 +28,8 @@ from memoryos_engine.progress import bar
 START = "2024-03-01T12:00:00+00:00"
 SESSIONS = ("desk", "phone", "car")
 USERS = (0, 1)
+OF_ONE_STORE = 200
+"""Sequences."""
 SMALL = MemorySettings(
     consolidation_delay=3600.0, short_term_capacity=3, short_term_sessions=2, mid_term_capacity=3, heat_threshold=2.5,
     similarity_threshold=0.3, knowledge_capacity=5,
@@ -80,9 +83,22 @@ class Shared:
     step: Callable[[int], object] = lambda _: None
     """Told of each sequence."""
 
+    def __post_init__(self) -> None:
+        self._store = self.folder / "store"
+
+    def begin(self) -> int:
+        """Count one more sequence and return its number."""
+        number, self.sequences = self.sequences, self.sequences + 1
+        self.step(1)
+        if number % OF_ONE_STORE == 0:
+            self.close()
+            rmtree(self._store, ignore_errors=True)
+            self._store = self.folder / f"store {number}"
+        return number
+
     def opened(self) -> MemoryOS:
         if self.system is None:
-            self.system = MemoryOS(self.folder / "store", settings=SMALL, clock=self.clock)
+            self.system = MemoryOS(self._store, settings=SMALL, clock=self.clock)
         return self.system
 
     def close(self) -> None:
@@ -98,9 +114,7 @@ class MemoryMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sequence = self.shared.sequences
-        self.shared.sequences += 1
-        self.shared.step(1)
+        self.sequence = self.shared.begin()
         self.people = {user: Person() for user in USERS}
 
     # -- adding -----------------------------------------------------------------------
@@ -216,9 +230,11 @@ class MemoryMachine(RuleBasedStateMachine):
         memory.flush()
         assert (memory.status().pending, memory.status().failure) == (0, None)
 
-    @rule()
-    def reopen(self) -> None:
-        self.shared.close()
+    @rule(really=st.sampled_from((True, False, False, False)))
+    def reopen(self, really: bool) -> None:
+        """Not each time: an opening takes as long as ten other steps."""
+        if really:
+            self.shared.close()
 
     @rule(days=st.sampled_from((0.01, 1.0, 400.0, -400.0)))
     def move_the_clock(self, days: float) -> None:
