@@ -68,7 +68,7 @@ class Background:
         """Return for how many seconds nothing was added: by the pages' timestamps if nothing was since loading."""
         if resident.spoke_at is not None:
             return time.monotonic() - resident.spoke_at
-        newest = float(resident.records.index.times.max(initial=0.0))
+        newest = float(resident.records.index.living_times.max(initial=0.0))
         return max(0.0, self._clock().timestamp() - newest)
 
     def finish(self, resident: ResidentSet, *, step: Step) -> None:

@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from sys import intern
 from typing import Protocol
 
 import snowballstemmer
@@ -133,7 +134,7 @@ def _runs(text: str) -> list[tuple[str, str]]:
 
 def _languages(runs: Sequence[tuple[str, str]], fallback: str) -> dict[str, str]:
     """The likeliest language of each script present, by counting function words."""
-    votes = Counter(vote for script, word in runs for vote in _votes(script, word))
+    votes = Counter(vote for script, word in runs if script in _CANDIDATES for vote in _votes(script, word))
     chosen: dict[str, str] = {}
     for script in {script for script, _ in runs} & _CANDIDATES.keys():
         among = _CANDIDATES[script]
@@ -150,7 +151,7 @@ def _function_words(language: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def _votes(script: str, word: str) -> tuple[str, ...]:
-    named = [n for n in _CANDIDATES.get(script, ()) if word in _function_words(n)]
+    named = [n for n in _CANDIDATES[script] if word in _function_words(n)]
     if script == "arabic" and _PERSIAN_LETTERS.search(word):
         named.append("persian")
     if script == "arabic" and word.startswith("ال") and len(word) > 4:
@@ -158,11 +159,13 @@ def _votes(script: str, word: str) -> tuple[str, ...]:
     return tuple(named)
 
 
-@lru_cache(maxsize=65536)
-def _terms(script: str, word: str, language: str) -> tuple[str, ...]:
+def _terms(script: str, run: str, language: str) -> tuple[str, ...]:
     """What one run contributes: its stem, its character groups, or nothing."""
-    if script in _NGRAM:
-        return _character_groups(script, word)
+    return _character_groups(script, run) if script in _NGRAM else _word_terms(run, language)
+
+
+@lru_cache(maxsize=65536)
+def _word_terms(word: str, language: str) -> tuple[str, ...]:
     if word in _function_words(language):
         return ()
     return (_stem(word, language),)
@@ -175,7 +178,8 @@ def _character_groups(script: str, run: str) -> tuple[str, ...]:
     if script == "han":
         groups += list(run) if len(run) > 1 else []
     function = FUNCTION_WORDS["hiragana" if script == "kana" else "han"]
-    return tuple(group for group in groups if not function.issuperset(group))
+    # interned, or each page would hold its own copy of a group that many pages have
+    return tuple(intern(group) for group in groups if not function.issuperset(group))
 
 
 def _stem(word: str, language: str) -> str:

@@ -37,6 +37,8 @@ class LexicalIndex:
         """The distinct terms of each page."""
         self._lengths = array("f")
         self._held = 0
+        self.pages = 0
+        """Number of pages that were added and not removed."""
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -49,6 +51,7 @@ class LexicalIndex:
     def add(self, terms: Iterable[str]) -> int:
         """Index one page; returns its position."""
         position = len(self._terms)
+        self.pages += 1
         self._terms.append(())
         self._lengths.append(0.0)
         self._fill(position, terms)
@@ -56,11 +59,18 @@ class LexicalIndex:
 
     def replace(self, position: int, terms: Iterable[str]) -> None:
         """Index one page anew, at the position it has."""
-        self.remove(position)
+        self._empty(position)
         self._fill(position, terms)
 
     def remove(self, position: int) -> None:
-        """Empty one position. It stays, so that the others keep theirs, and matches nothing."""
+        """Take out a page. Its position stays, so that the others keep theirs, matches nothing and counts for nothing.
+
+        Not to be called again for the same position.
+        """
+        self._empty(position)
+        self.pages -= 1
+
+    def _empty(self, position: int) -> None:
         for term in self._terms[position]:
             held = self._postings[term]
             del held[bisect_left(held, position << COUNT_BITS)]
@@ -100,4 +110,4 @@ class LexicalIndex:
     def idf(self, term: str) -> float:
         """What a page tells by holding the term: much if few pages do."""
         held = len(self._postings.get(term, ()))
-        return math.log1p((len(self) - held + 0.5) / (held + 0.5))
+        return math.log1p((self.pages - held + 0.5) / (held + 0.5))

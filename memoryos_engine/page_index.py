@@ -7,6 +7,7 @@ and then Chroma answers for them.
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable
 from sys import getsizeof
@@ -24,7 +25,9 @@ from memoryos_engine.similarity import Vector
 Precision = Literal["float32", "float16", "none"]
 COARSER: dict[Precision, Precision] = {"float32": "float16", "float16": "none", "none": "none"}
 ROW_OVERHEAD = 1500
-"""Bytes of Python objects per resident page, about, besides its text, terms and vector."""
+"""Bytes of Python objects per resident page, about, besides its texts, metadata, terms and vector."""
+KEY_BYTES = 120
+"""Bytes per key of metadata, about, besides what it says."""
 
 
 class Column:
@@ -110,8 +113,11 @@ class PageIndex:
     def remove(self, page_id: str) -> None:
         """Turn a page's row dead."""
         row = self._rows.pop(page_id)
+        self._bytes -= self._weights[row]
+        self._weights[row] = 0
         self._alive.values[row] = False
         self._sessions.values[row] = -1 - row  # a dead row is nobody's neighbour
+        self._segments.values[row] = -1
         self._surroundings = None
         self.lexical.remove(row)
 
@@ -177,11 +183,17 @@ class PageIndex:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """Timestamp per row, in seconds since 1970."""
+        """Timestamp per row, in seconds since 1970, of dead rows too."""
         return self._times.values
 
+    @property
+    def living_times(self) -> NDArray[np.float64]:
+        """Timestamps of the pages, in seconds since 1970."""
+        return self.times[self.alive]
+
     def _weigh(self, row: int, page: DialoguePage) -> None:
-        weight = ROW_OVERHEAD + getsizeof(page.user_input) + getsizeof(page.agent_response)
+        texts = (page.user_input, page.agent_response, json.dumps(dict(page.metadata), ensure_ascii=False, default=str))
+        weight = ROW_OVERHEAD + KEY_BYTES * len(page.metadata) + sum(map(getsizeof, texts))
         self._bytes += weight - self._weights[row]
         self._weights[row] = weight
 

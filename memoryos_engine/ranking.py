@@ -60,13 +60,17 @@ class Surroundings:
 
     @classmethod
     def of(cls, sessions: Positions, places: Positions, timestamps: NDArray[np.float64]) -> Surroundings:
-        """From the session of each page, its place in it and its time; sessions may interleave."""
+        """From the session of each page, its place in it and its time; sessions may interleave.
+
+        Who is gone has a negative session that nobody else has; it is nobody's neighbour and in a negative block.
+        """
         order = np.lexsort((places, sessions))
         sittings = _sittings(order, sessions, timestamps)
         reach = [(-k, w) for k, w in enumerate(BEFORE, 1)]
         reach += [(k, w) for k, w in enumerate(AFTER, 1)]
         steps = tuple((_neighbours(order, sittings, k), w) for k, w in reach)
-        return cls(steps, _blocks(order, sittings))
+        gone = np.count_nonzero(sessions < 0)  # these come first, each in a block of its own
+        return cls(steps, _blocks(order, sittings) - gone)
 
 
 def _sittings(order: Positions, sessions: Positions, timestamps: NDArray[np.float64]) -> Positions:
@@ -138,6 +142,8 @@ def rank(
     spans: Sequence[Span] = (),
     segments: NDArray[np.integer] | None = None,
     facts: Mapping[int, float] = NO_FACTS,
+    *,
+    alive: NDArray[np.bool_] | None = None,
 ) -> Evidence:
     """Return the evidence for every page.
 
@@ -150,6 +156,7 @@ def rank(
         spans: the stretches of time the question names, in seconds.
         segments: a number per page, equal within a segment, negative for none.
         facts: position of a page to how well the best fact it is a source of fits the question, from 0 to 1.3.
+        alive: whether each is a page still, since those that are gone keep their positions; all of them if None.
     """
     words, neighbours = lexical_evidence(index, query, surroundings)
     support = segment_evidence(words, segments) if segments is not None else np.zeros_like(words)
@@ -157,7 +164,7 @@ def rank(
     knowledge = np.zeros_like(words)
     for place, score in facts.items():
         knowledge[place] = KNOWLEDGE_WEIGHT * score
-    return Evidence(words, neighbours, support, similarity, date_evidence(timestamps, spans), knowledge)
+    return Evidence(words, neighbours, support, similarity, date_evidence(timestamps, spans, alive), knowledge)
 
 
 def segment_evidence(words: Floats, segments: NDArray[np.integer]) -> Floats:
@@ -181,7 +188,7 @@ def lexical_evidence(
     around = _with_neighbours(own, surroundings)
     lengths = _with_neighbours(index.lengths[np.newaxis], surroundings)[0]
     weights = np.array(list(query.values()), dtype=np.float32) * _rarity(own, surroundings.blocks)
-    relative = lengths / max(1e-9, float(lengths.sum()) / max(1, len(lengths)))
+    relative = lengths / max(1e-9, float(lengths.sum()) / max(1, index.pages))
     scale = TERM_SATURATION * (1 - LENGTH_PENALTY + LENGTH_PENALTY * relative)
     saturated = (TERM_SATURATION + 1) / (around + scale)
     total, direct = weights @ (around * saturated), weights @ (own * saturated)
@@ -205,12 +212,14 @@ def _rarity(frequencies: Floats, blocks: Positions) -> Floats:
     return np.log1p((count - held + 0.5) / (held + 0.5)) + np.float32(RARITY_FLOOR)
 
 
-def date_evidence(timestamps: NDArray[np.float64], spans: Sequence[Span]) -> Floats:
-    """Full inside a span, fading with the days outside; little if it fits most pages."""
-    nearness = np.zeros(len(timestamps))
+def date_evidence(
+    timestamps: NDArray[np.float64], spans: Sequence[Span], alive: NDArray[np.bool_] | None = None
+) -> Floats:
+    """Full inside a span, fading with the days outside; little if it fits most of the pages that are `alive`."""
+    nearness, living = np.zeros(len(timestamps)), slice(None) if alive is None else alive
     for start, end in spans:
         early = 1 - (start - timestamps) / (DAYS_EARLY * DAY)
         late = 1 - (timestamps - end) / (DAYS_LATE * DAY)
         nearness = np.maximum(nearness, np.clip(np.minimum(early, late), 0, 1))
-    telling = 1 - nearness.mean() if spans and len(nearness) else 0.0
+    telling = 1 - nearness[living].mean() if spans and len(nearness[living]) else 0.0
     return (DATE_WEIGHT * telling * nearness).astype(np.float32)

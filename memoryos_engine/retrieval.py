@@ -104,7 +104,7 @@ def unasked(session_id: str, records: UserRecords, settings: MemorySettings) -> 
 
 
 def _first(resident: ResidentSet, now: float) -> float:
-    return float(resident.records.index.times.min(initial=now))
+    return float(resident.records.index.living_times.min(initial=now))
 
 
 def _found(
@@ -179,7 +179,15 @@ def _evidence(query: _Query, index: PageIndex, nearest: Mapping[str, float], fac
         known = [page_id for page_id in nearest if page_id in index]
         similarities[index.rows(known)] = [nearest[page_id] for page_id in known]
     return rank(
-        index.lexical, query.terms, index.surroundings, similarities, index.times, query.spans, index.segments, facts
+        index.lexical,
+        query.terms,
+        index.surroundings,
+        similarities,
+        index.times,
+        query.spans,
+        index.segments,
+        facts,
+        alive=index.alive,
     )
 
 

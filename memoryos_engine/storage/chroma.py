@@ -1,6 +1,7 @@
 """The one collection everything lives in, and the only file that reads and writes a user's rows.
 
-Each of them goes through `owned`, which adds the owner filter.
+They are asked for by the owner, by the user or by their ids; of what others may be among, the
+owner's are picked (`rows_of`, `ids_of`, `decode_heads`).
 A change of state is one upsert, because a batch upsert is atomic even when the process
 is killed and two calls are not; it raises the writer's head for that user, a row that
 names its last commit (`append` leaves it, where nobody else can be reading). Chroma
@@ -10,7 +11,6 @@ here and nowhere else.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,13 +29,14 @@ from memoryos_engine.storage.exclusion import EVERYBODY, Exclusion
 from memoryos_engine.storage.guard import Guard
 from memoryos_engine.storage.heads import (
     EMBEDDED,
-    WRITER_BITS,
+    MOST_HEADS,
     Head,
     Heads,
     commit_number,
     commits_between,
     decode_heads,
     head_row,
+    new_writer,
 )
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ if TYPE_CHECKING:
     from chromadb.api.types import Include
 
 READ_PAGE = 5000
-"""Rows a read asks for at once; unbounded reads fail above about 32,000 rows."""
-FEW = 1000
-"""A user with fewer rows has them read by the user alone; of one with more the assistant is asked for too."""
+"""Rows a read asks for at once; unbounded reads of more than ids fail above about 32,000 rows."""
 _BODY: Include = ["documents", "metadatas", "embeddings"]
 
 _one_write = threading.RLock()
@@ -79,7 +78,7 @@ class ChromaStore:
         """Length of the vectors."""
         self.shared = shared
         self.exclusion = exclusion
-        self.writer = random.SystemRandom().randrange(1, 1 << WRITER_BITS) if shared else EMBEDDED
+        self.writer = new_writer() if shared else EMBEDDED
         """What this store signs its heads with: nobody else's number, and another one at each opening."""
         self._count = count(1)
         self._announcing = False
@@ -166,7 +165,7 @@ class ChromaStore:
     def heads(self, owner: Owner) -> Heads:
         """Return what the last commit of each writer to the owner left; none before the first."""
         with self._guard.translated("read"):
-            return self._heads(owner)
+            return self._heads(owner)[0]
 
     def load(self, owner: Owner) -> tuple[Heads, list[Row]]:
         """Return the heads and every other row of the owner but those of the audit log, which grows with the years.
@@ -174,8 +173,9 @@ class ChromaStore:
         Repeats until no commit fell between the first row and the last.
         """
         while True:
-            before = self.heads(owner)
-            rows = list(self.rows(owner, {"kind": {"$ne": AUDIT}}))
+            with self._guard.translated("read"):
+                before, alone = self._heads(owner)
+            rows = list(self._rows(owner, {"kind": {"$ne": AUDIT}}, alone=alone))
             if self.heads(owner) == before:
                 return before, [row for row in rows if row.kind not in UNSEEN]
 
@@ -183,23 +183,18 @@ class ChromaStore:
         """Return the owner's rows that the writers of `news` wrote after what was seen of them."""
         conditions = [commits_between(head.writer, seen[head.writer].count) for head in news]
         either = conditions[0] if len(conditions) == 1 else {"$or": conditions}
-        return [row for row in self.rows(owner, either) if row.kind not in (*UNSEEN, AUDIT)]
+        late = self._rows(owner, either, alone=True)  # others' rows of that time are few
+        return [row for row in late if row.kind not in (*UNSEEN, AUDIT)]
 
     def rows(self, owner: Owner, *conditions: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the owner's rows that meet all `conditions`, vectors included."""
         with self._guard.translated("read"):
-            few = self._few(owner, *conditions, include=_BODY)
-        for found in [few] if few else self.scan(_BODY, where=owned(owner, *conditions)):
-            yield from rows_of(found, owner)
+            alone = self._heads(owner)[1]
+        yield from self._rows(owner, *conditions, alone=alone)
 
     def fetch(self, owner: Owner, ids: Sequence[str]) -> list[Row]:
         """Return those of the owner's rows that have these ids."""
-        found: list[Row] = []
-        for start in range(0, len(ids), READ_PAGE):
-            with self._guard.translated("read"):
-                some = self._get(ids=list(ids[start : start + READ_PAGE]), include=_BODY)
-            found += rows_of(some, owner)
-        return found
+        return [row for found in self._with_ids(ids, _BODY) for row in rows_of(found, owner)]
 
     def nearest(self, owner: Owner, query: Vector, limit: int) -> dict[str, float]:
         """Return the ids of up to `limit` pages of the owner with their similarity to `query`, nearest first."""
@@ -220,12 +215,8 @@ class ChromaStore:
 
     def strangers(self, owner: Owner, ids: Sequence[str]) -> bool:
         """Say whether somebody else than the owner has a record with one of these ids."""
-        for start in range(0, len(ids), READ_PAGE):
-            with self._guard.translated("read"):
-                found = self._get(ids=list(ids[start : start + READ_PAGE]), include=["metadatas"])
-            if not all(is_of(owner, metadata) for metadata in found["metadatas"] or []):
-                return True
-        return False
+        found = (metadata for some in self._with_ids(ids, ["metadatas"]) for metadata in some["metadatas"])
+        return not all(is_of(owner, metadata) for metadata in found)
 
     def owners(self) -> list[Owner]:
         """Return everyone who has a memory here, in the order of their ids."""
@@ -272,16 +263,26 @@ class ChromaStore:
     def _get(self, **asked: Any) -> Any:
         return self._connection.ask(lambda known: known.get(**asked))
 
-    def _few(self, owner: Owner, *conditions: Mapping[str, Any], include: Include) -> Any:
-        """Return what a read by the user alone finds, whichever assistant it names; None if that is too much."""
-        most = min(FEW, READ_PAGE)
-        found = self._get(where=of_user(owner, *conditions), limit=most, include=include)
-        return found if len(found["ids"]) < most else None
+    def _rows(self, owner: Owner, *conditions: Mapping[str, Any], alone: bool) -> Iterator[Row]:
+        """Yield them, found by the user alone where that finds hardly anybody else's: it is the faster way."""
+        where = (of_user if alone else owned)(owner, *conditions)
+        for found in self.scan(_BODY, where=where):
+            yield from rows_of(found, owner)
 
-    def _heads(self, owner: Owner) -> Heads:
-        """Return the heads of one owner, of whom there are never many; their user may have any number of assistants."""
-        found = self._few(owner, {"kind": HEAD}, include=["metadatas"])
-        return decode_heads(owner, found or self._get(where=owned(owner, {"kind": HEAD}), include=["metadatas"]))
+    def _with_ids(self, ids: Sequence[str], include: Include) -> Iterator[Any]:
+        once = list(dict.fromkeys(ids))  # Chroma refuses to be asked for one twice
+        for start in range(0, len(once), READ_PAGE):
+            with self._guard.translated("read"):
+                found = self._get(ids=once[start : start + READ_PAGE], include=include)
+            yield found
+
+    def _heads(self, owner: Owner) -> tuple[Heads, bool]:
+        """Return an owner's heads, of which there are never many, and whether its user has no other assistant."""
+        found = self._get(where=of_user(owner, {"kind": HEAD}), limit=MOST_HEADS, include=["metadatas"])
+        alone = len(ids_of(found, owner)) == len(found["ids"])
+        if len(found["ids"]) == MOST_HEADS:
+            found = self._get(where=owned(owner, {"kind": HEAD}), include=["metadatas"])
+        return decode_heads(owner, found), alone
 
     def _number(self) -> int:
         """Return the number of one more commit; 0 where nobody else writes."""
@@ -295,5 +296,5 @@ class ChromaStore:
         columns = columns_of(owner, written, commit_number(head) if head and self.shared else None)
         with nullcontext() if self.shared else _one_write:
             self._connection.ask(
-                lambda known: known.upsert(**columns), done=lambda: head in self._heads(owner).by_writer.values()
+                lambda known: known.upsert(**columns), done=lambda: head in self._heads(owner)[0].by_writer.values()
             )

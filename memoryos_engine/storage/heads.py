@@ -9,6 +9,7 @@ the commit that wrote it last.
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,8 @@ EMBEDDED = 0
 WRITER_BITS, COUNT_BITS = 31, 32
 KEPT = 32
 """Heads of an owner that stay; processes come and go, and each leaves one."""
+MOST_HEADS = 2 * KEPT
+"""Heads of a user that are read by the user alone; of one who has more, with many assistants, by the assistant too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +92,11 @@ class Heads:
 
 
 NONE = Heads({})
+
+
+def new_writer() -> int:
+    """Return a number for one who writes beside others: nobody else's."""
+    return random.SystemRandom().randrange(1, 1 << WRITER_BITS)
 
 
 def head_id(owner: Owner, writer: int = EMBEDDED) -> str:

@@ -72,8 +72,7 @@ class ResidentSet:
     @property
     def nbytes(self) -> int:
         """About how much memory the set takes, in bytes."""
-        others = len(self.records.knowledge) + len(self.records.segments)
-        return self.records.index.nbytes + others * (4 * self._dimension + 2000)
+        return self.records.nbytes
 
     @property
     def writing(self) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice, zip_longest
+from sys import getsizeof
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,12 @@ class _Tally:
     newest_at: datetime | None = None
 
 
+RECORD_BYTES = 1500
+"""What a fact or a segment takes besides its vector and texts, about."""
+MENTION_BYTES = 95
+"""What a term or a source of a fact takes, about."""
+
+
 class UserRecords:
     """Pages, segments and knowledge entries of one user.
 
@@ -57,8 +64,14 @@ class UserRecords:
         self._open: dict[str, dict[str, None]] = {}
         self._sessions = SessionLinks(self.pages)
         self._tallies: dict[str, _Tally] = {}
+        self._entry_bytes = 0
 
     # -- looking ------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory they take, in bytes."""
+        return self.index.nbytes + self._entry_bytes + len(self.segments) * (RECORD_BYTES + 8 * self._dimension)
 
     def open_pages(self, session_id: str) -> Sequence[DialoguePage]:
         """Return the session's pages without a segment, in order of arrival."""
@@ -188,10 +201,13 @@ class UserRecords:
 
     def put_entry(self, entry: KnowledgeEntry, vector: Vector | None) -> None:
         """Add or replace a knowledge entry. A new entry needs its vector."""
-        if entry.id not in self.knowledge:
+        if entry.id in self.knowledge:
+            self._entry_bytes -= self._weight(self.knowledge[entry.id])
+        else:
             self.knowledge_vectors[entry.id] = _given(vector, entry.id)
             self.knowledge_terms[entry.id] = frozenset(tokenize(f"{entry.attribute} {entry.text}"))
         self.knowledge[entry.id] = entry
+        self._entry_bytes += self._weight(entry)
 
     def drop_segment(self, segment_id: str) -> None:
         """Take out a segment with its pages."""
@@ -211,6 +227,7 @@ class UserRecords:
 
     def drop_entry(self, entry_id: str) -> None:
         """Take out a knowledge entry."""
+        self._entry_bytes -= self._weight(self.knowledge[entry_id])
         del self.knowledge[entry_id], self.knowledge_vectors[entry_id], self.knowledge_terms[entry_id]
 
     def compact(self, vectors: Mapping[str, Vector]) -> None:
@@ -220,6 +237,10 @@ class UserRecords:
             self.index.add(page, vectors[page.id])
 
     # -- keeping what is derived ----------------------------------------------------
+
+    def _weight(self, entry: KnowledgeEntry) -> int:
+        mentions = len(self.knowledge_terms[entry.id]) + len(entry.source_page_ids)
+        return RECORD_BYTES + 4 * self._dimension + getsizeof(entry.text) + MENTION_BYTES * mentions
 
     def _append(self, page: DialoguePage, vector: Vector) -> None:
         self.next_sequence = max(self.next_sequence, page.sequence + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -188,3 +189,28 @@ def test_forgetting_a_user_reaches_records_that_no_memory_has(system):
 
     assert collection.get(where={"user_id": "ann"})["ids"] == []
     assert [page.user_input for page in system.memory("bob").pages()] == ["I am Bob."]
+
+
+@pytest.mark.parametrize("session", ["0", "1"])
+def test_what_is_found_after_a_forgetting_is_what_is_found_when_the_store_is_opened_again(open_system, session):
+    """Pages that are gone count for nothing: not in a term's rarity, a usual length, a date or a topic."""
+    system = open_system(short_term_capacity=1)
+    memory = system.memory("tom", session_id=session)
+    start = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    dated = [{**turn, "timestamp": start + timedelta(days=n)} for n, turn in enumerate(talk(random.Random(7))[:60])]
+    memory.import_turns(dated)
+    memory.flush()
+    for page in memory.pages()[4:34]:
+        memory.forget(page.id)
+    asked = [*WORDS, "garlic and rain", "What did I say in January?", "chess on 20 February 2024"]
+
+    def answers(system: MemoryOS) -> list[list[tuple[str, float]]]:
+        memory = system.memory("tom", session_id=session)
+        found = [memory.retrieve_memory(query, top_k=5, touch=False) for query in asked]
+        return [[(page.id, round(page.score or 0.0, 4)) for page in each.pages] for each in found]
+
+    alive = answers(system)
+    system.close()
+
+    assert all(alive)
+    assert alive == answers(open_system(short_term_capacity=1))

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -88,17 +88,24 @@ class Nursery:
 
 @contextmanager
 def nursery(module: str, *, limit: float = 3600.0) -> Iterator[Nursery]:
-    """Give a nursery whose children run `live` of a module; all of it ends after `limit` seconds."""
+    """Give a nursery whose children run `live` of a module; all of it, its child too, ends after `limit` seconds."""
     command = [sys.executable, "-m", __name__, module]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
-        guard = threading.Timer(limit, process.kill)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as process:  # noqa: S603
+        guard = threading.Timer(limit, _kill_group, [process.pid])
         guard.daemon = True
         guard.start()
         try:
             yield Nursery(process)
         finally:
             guard.cancel()
-            process.kill()
+            _kill_group(process.pid)
+
+
+def _kill_group(pid: int) -> None:
+    """Kill what leads a group, and the group."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def tell(*words: object) -> None:

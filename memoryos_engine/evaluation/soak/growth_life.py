@@ -55,8 +55,8 @@ def live(tell: Tell, *, act: str, folder: str, files: int, **options: Any) -> No
     acts: dict[str, Callable[..., dict[str, Any]]] = {
         ENGINE: partial(_engine, filled=lambda: tell(FILLED)),
         ROWS: _read,
-        COPY: partial(_bare, write=_write_rows),
-        REPEAT: partial(_bare, write=repeat_writes),
+        COPY: partial(_bare, name=COPY, write=_write_rows),
+        REPEAT: partial(_bare, name=REPEAT, write=repeat_writes),
     }
     figures = acts[act](Path(folder), **options)
     tell(FIGURES, {**figures, "start": start})
@@ -167,9 +167,9 @@ def _read(folder: Path) -> dict[str, Any]:
         return {"rows": len(ids)}
 
 
-def _bare(folder: Path, *, write: Callable[[Path, Collection], None]) -> dict[str, Any]:
+def _bare(folder: Path, *, name: str, write: Callable[[Path, Collection], None]) -> dict[str, Any]:
     """Fill a bare collection; return how many rows it has and what that took."""
-    with bare_collection(folder / write.__name__, HashingEmbedder(), records=0) as collection:
+    with bare_collection(folder / name, HashingEmbedder(), records=0) as collection:
         write(folder, collection)
         return {"rows": collection.count(), "peak": peak_bytes()}
 

@@ -80,11 +80,10 @@ class Shared:
     sequences: int = 0
     steps: Counter[str] = field(default_factory=Counter)
     system: MemoryOS | None = None
+    store: Path | None = None
+    """Where it lies now."""
     step: Callable[[int], object] = lambda _: None
     """Told of each sequence."""
-
-    def __post_init__(self) -> None:
-        self._store = self.folder / "store"
 
     def begin(self) -> int:
         """Count one more sequence and return its number."""
@@ -92,13 +91,14 @@ class Shared:
         self.step(1)
         if number % OF_ONE_STORE == 0:
             self.close()
-            rmtree(self._store, ignore_errors=True)
-            self._store = self.folder / f"store {number}"
+            if self.store is not None:
+                rmtree(self.store, ignore_errors=True)
+            self.store = self.folder / f"store {number}"
         return number
 
     def opened(self) -> MemoryOS:
         if self.system is None:
-            self.system = MemoryOS(self._store, settings=SMALL, clock=self.clock)
+            self.system = MemoryOS(self.store, settings=SMALL, clock=self.clock)
         return self.system
 
     def close(self) -> None:

@@ -41,8 +41,9 @@ def ids(found: Any) -> list[str]:
 
 
 def test_no_read_shows_the_rows_of_another_owner(store, owner, other, rows, direction):
-    """Invariant 2: no text of one user reaches another."""
+    """Invariant 2: no text of one user reaches another, nor of one assistant's user another assistant."""
     put(store, owner, rows(range(3)))
+    put(store, replace(owner, assistant_id="another"), rows(range(3), owner="paired"))
     put(store, other, rows(range(3), owner="eve"))
     toms, eves = ids(rows(range(3))), ids(rows(range(3), owner="eve"))
 
@@ -50,6 +51,7 @@ def test_no_read_shows_the_rows_of_another_owner(store, owner, other, rows, dire
     assert sorted(ids(store.load(other)[1])) == eves
     assert sorted(ids(store.fetch(owner, [*toms, *eves]))) == toms
     assert sorted(store.nearest(owner, direction(1), 10)) == toms
+    assert store.ids(owner, "page") == toms
 
 
 def test_two_assistants_of_one_user_are_two_owners(store, owner, rows):
@@ -82,10 +84,13 @@ def test_every_read_and_delete_goes_by_the_owner_or_by_ids(watched, make_store, 
     store.nearest(owner, direction(1), 1)
     store.purge(owner)
     asked = [options for name, options in watched.calls if name != "upsert"]
-    filtered = [options["where"]["$and"][0] for options in asked if "ids" not in options]
+    filtered = [(name, options["where"]["$and"]) for name, options in watched.calls if "where" in options]
 
-    assert filtered == [{"user_id": "tom"}] * len(filtered)
+    assert all({"user_id": "tom"} in each for _, each in filtered)
     assert len(filtered) > 5
+    unread = [each for name, each in filtered if name != "get"]
+    assert len(unread) == 1  # what a search ranks
+    assert {"assistant_id": owner.assistant_id} in unread[0]
     assert sorted({row_id for options in asked for row_id in options.get("ids", ())}) == [
         head_id(owner),
         "page_tom_0",
@@ -211,7 +216,8 @@ def test_more_rows_than_one_read_gives_are_read_page_by_page(
     loaded = store.load(owner)[1]
 
     assert sorted(ids(loaded)) == sorted(ids(rows(range(count))))
-    assert {options["limit"] for name, options in watched.calls if name == "get" and "limit" in options} == {3}
+    bodies = [options for name, options in watched.calls if name == "get" and "embeddings" in options["include"]]
+    assert {options["limit"] for options in bodies} == {3}
 
 
 def test_more_rows_than_a_batch_are_purged(make_store, collection, owner, other, rows):
@@ -230,7 +236,7 @@ def test_many_ids_are_fetched_page_by_page(watched, make_store, owner, rows, mon
     monkeypatch.setattr(chroma_module, "READ_PAGE", 3)
     store = make_store(watched)
     put(store, owner, rows(range(8)))
-    found = store.fetch(owner, [*ids(rows(range(8))), "page_tom_99"])
+    found = store.fetch(owner, [*ids(rows(range(8))), "page_tom_99", "page_tom_0"])
 
     assert sorted(ids(found)) == ids(rows(range(8)))
     assert max(len(options["ids"]) for name, options in watched.calls if name == "get") <= 3
@@ -253,26 +259,44 @@ def test_rows_are_those_that_meet_all_conditions(store, owner, other, rows):
     assert ids(store.rows(owner, {"kind": "page"}, {"kind": "segment"})) == []
 
 
-@pytest.mark.parametrize("few", [2, 3, 100])
-def test_a_users_other_assistants_are_not_read_in_whatever_way_the_rows_are_found(store, owner, rows, monkeypatch, few):
-    """Invariant 2: a few rows are asked for by the user alone, many by the assistant too."""
-    monkeypatch.setattr(chroma_module, "FEW", few)
+@pytest.mark.parametrize("heads", [1, 2, 100])
+def test_a_users_other_assistants_are_not_read_in_whatever_way_the_rows_are_found(
+    collection, make_store, owner, rows, monkeypatch, heads
+):
+    """Invariant 2: what a user has with one assistant is asked for by the user alone, or by the assistant too."""
+    monkeypatch.setattr(chroma_module, "MOST_HEADS", heads)
+    store, reader = (make_store(collection, shared=True) for _ in range(2))
     pair = replace(owner, assistant_id="another")
     put(store, owner, rows(range(2)))
     put(store, pair, rows(range(2), owner="tom2"))
-    heads = {one: store.heads(one) for one in (owner, pair)}
+    seen = {one: reader.load(one)[0] for one in (owner, pair)}
+    for one, name in ((owner, "tom"), (pair, "tom2")):
+        store.commit(one, rows([2], owner=name), next_sequence=8, own=seen[one][store.writer])
+    now = {one: reader.heads(one) for one in (owner, pair)}
 
-    assert {one: store.load(one)[0] for one in (owner, pair)} == heads
-    assert sorted(ids(store.load(owner)[1])) == ["page_tom_0", "page_tom_1"]
-    assert sorted(ids(store.rows(pair, {"kind": "page"}))) == ["page_tom2_0", "page_tom2_1"]
-    assert heads[owner] != heads[pair]
+    assert {one: reader.load(one)[0] for one in (owner, pair)} == now
+    assert sorted(ids(reader.load(owner)[1])) == ["page_tom_0", "page_tom_1", "page_tom_2"]
+    assert sorted(ids(reader.rows(pair, {"kind": "page"}))) == ["page_tom2_0", "page_tom2_1", "page_tom2_2"]
+    assert ids(reader.since(owner, seen[owner], seen[owner].news(now[owner]))) == ["page_tom_2"]
+    assert all(seen[one] != now[one] for one in seen)
+
+
+def test_purging_with_one_assistant_leaves_what_the_user_has_with_another(store, owner, rows):
+    """Invariant 6: an owner is a pair."""
+    pair = replace(owner, assistant_id="another")
+    put(store, owner, rows(range(2)))
+    put(store, pair, rows(range(2), owner="tom2"))
+    store.purge(owner)
+
+    assert store.load(owner) == (NONE, [])
+    assert sorted(ids(store.load(pair)[1])) == ["page_tom2_0", "page_tom2_1"]
 
 
 def test_the_heads_of_one_assistant_are_read_however_many_others_its_user_has(
     watched, make_store, owner, rows, monkeypatch
 ):
     """Some tell people apart by the assistant alone; a look must not read the heads of all of them."""
-    monkeypatch.setattr(chroma_module, "FEW", 3)
+    monkeypatch.setattr(chroma_module, "MOST_HEADS", 3)
     store = make_store(watched)
     pairs = [replace(owner, assistant_id=f"assistant {number}") for number in range(9)]
     written = {pair: put(store, pair, rows([number])) for number, pair in enumerate(pairs)}
@@ -286,6 +310,17 @@ def test_the_heads_of_one_assistant_are_read_however_many_others_its_user_has(
     ]
     assert len(unlimited) == len(pairs)
     assert all({"assistant_id": pair.assistant_id} in asked for pair, asked in zip(pairs, unlimited, strict=True))
+
+
+def test_a_user_with_several_assistants_is_not_read_for_one_of_them(watched, make_store, owner, rows):
+    """Vectors and texts of the others would be fetched for nothing."""
+    store = make_store(watched)
+    for number, pair in enumerate([owner, replace(owner, assistant_id="another")]):
+        put(store, pair, rows([number]))
+        watched.calls.clear()
+        store.load(pair)
+        bodies = [options["where"]["$and"] for _, options in watched.calls if "embeddings" in options["include"]]
+        assert [{"assistant_id": pair.assistant_id} in asked for asked in bodies] == [number == 1]
 
 
 def test_loading_starts_again_when_a_commit_falls_in_between(collection, make_store, owner, rows):

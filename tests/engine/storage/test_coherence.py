@@ -68,14 +68,14 @@ def test_new_pages_of_another_writer_are_fetched_alone(make_collection, make_sto
     theirs.do("add", 0)
     ours.refresh()  # a writer that is seen first has all of its rows read
     read: list[int] = []
-    rows = ours.store.rows
+    rows = ours.store._rows
 
-    def counting(*asked: Any) -> Any:
-        found = list(rows(*asked))
+    def counting(*asked: Any, **how: Any) -> Any:
+        found = list(rows(*asked, **how))
         read.append(len(found))
         return iter(found)
 
-    ours.store.rows = counting
+    ours.store._rows = counting
     for number in range(3):
         theirs.do("add", number)
     ours.refresh()
