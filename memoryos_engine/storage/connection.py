@@ -1,8 +1,9 @@
 """How the collection is reached: at once where it is in this process, again and again where a server may be away.
 
 A server that is restarted or a network that fails is waited for; what was asked is asked
-again. Reads may be, deletions may be, and so may an upsert of the same rows, once it is
-known that nobody wrote meanwhile what it would put back.
+again, and so is a read that met a deletion, in this process too. Reads may be, deletions
+may be, and so may an upsert of the same rows, once it is known that nobody wrote meanwhile
+what it would put back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries; doubled from the first to the longest."""
 _FLEETING = "Error finding id"
-"""What Chroma's server says of a read that meets a deletion; it finds everything a moment later."""
+"""What Chroma says of a read that meets a deletion, served or not; it finds everything a moment later."""
+MOMENT = 5.0
+"""Seconds for which that is believed where there is no server to wait for."""
 _AWAY = frozenset({429, 502, 503, 504})
 """Statuses by which a server or a proxy before it asks to be asked again."""
 
@@ -54,7 +57,8 @@ class Connection:
             StoreError: the server stayed away for all of `patience`.
             Exception: what Chroma raises for any other reason, as it is.
         """
-        pauses, deadline = _pauses(), time.monotonic() + self._patience
+        served = self._found_again is not None
+        pauses, deadline = _pauses(), time.monotonic() + (self._patience if served else MOMENT)
         tried = False
         while True:
             try:
@@ -65,9 +69,10 @@ class Connection:
                 tried = True
                 return call(self.collection)
             except Exception as error:  # which of Chroma's many errors mean "not now" is decided in one place
-                if self._found_again is None or not is_away(error):
+                late = time.monotonic() > deadline
+                if not (is_away(error) if served else is_fleeting(error)) or (late and not served):
                     raise
-                if time.monotonic() > deadline:
+                if late:
                     raise self._gone(error) from error
             time.sleep(next(pauses))
 
@@ -86,14 +91,19 @@ class ServerAway(StoreError):
     """A server that is expected back does not answer now."""
 
 
+def is_fleeting(error: BaseException) -> bool:
+    """Say whether a read met a deletion, and would not if it were asked again."""
+    from chromadb.errors import InternalError
+
+    return isinstance(error, InternalError) and _FLEETING in str(error)
+
+
 def is_away(error: BaseException) -> bool:
     """Say whether an error means that the server, or the way to it, is not there now."""
     import httpx
-    from chromadb.errors import InternalError, RateLimitError
+    from chromadb.errors import RateLimitError
 
-    if isinstance(error, (httpx.TransportError, RateLimitError, ServerAway)):
-        return True
-    if isinstance(error, InternalError) and _FLEETING in str(error):
+    if isinstance(error, (httpx.TransportError, RateLimitError, ServerAway)) or is_fleeting(error):
         return True
     if isinstance(error, StoreError) and error.__cause__ is not None:
         return is_away(error.__cause__)

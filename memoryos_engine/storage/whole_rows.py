@@ -18,6 +18,7 @@ from memoryos_engine.records import DialoguePage, Owner
 from memoryos_engine.similarity import Vector
 from memoryos_engine.storage.chroma import READ_PAGE, _one_write
 from memoryos_engine.storage.codec import OWNER_KEYS, Row, decode_page
+from memoryos_engine.storage.connection import Connection
 from memoryos_engine.storage.guard import translated
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class WholeRows:
         offset, count = 0, PAGE_OF_ROWS
         while count == PAGE_OF_ROWS:
             with translated("read"):
-                found = self._collection.get(
+                found = self._get(
                     where=dict(where), limit=PAGE_OF_ROWS, offset=offset, include=["documents", "metadatas"]
                 )
             count = len(found["ids"])
@@ -93,7 +94,7 @@ class WholeRows:
         rows: dict[str, tuple[WholeRow, Vector]] = {}
         for start in range(0, len(ids), PAGE_OF_ROWS):
             with translated("read"):
-                found: Any = self._collection.get(
+                found = self._get(
                     ids=list(ids[start : start + PAGE_OF_ROWS]), include=["documents", "metadatas", "embeddings"]
                 )
             vectors = [np.asarray(vector, dtype=np.float32) for vector in found["embeddings"]]
@@ -106,13 +107,14 @@ class WholeRows:
         offset, count = 0, READ_PAGE
         while count == READ_PAGE:
             with translated("read"):
-                found = self._collection.get(
-                    where=dict(where) if where else None, limit=READ_PAGE, offset=offset, include=[]
-                )
+                found = self._get(where=dict(where) if where else None, limit=READ_PAGE, offset=offset, include=[])
             count = len(found["ids"])
             offset += count
             ids.update(found["ids"])
         return ids
+
+    def _get(self, **asked: Any) -> Any:
+        return Connection(self._collection).ask(lambda known: known.get(**asked))  # a deletion may pass by
 
     def write(self, rows: Sequence[WholeRow], vectors: Sequence[Vector]) -> None:
         """Write rows over what has their ids."""

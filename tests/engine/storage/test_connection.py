@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from chromadb.errors import InternalError
 
 from memoryos_engine.errors import EmbedderMismatch, StoreError
+from memoryos_engine.storage import connection as connection_module
 from memoryos_engine.storage.connection import Connection, ServerAway, is_away
 
 
@@ -78,6 +80,25 @@ def test_what_is_no_absence_is_raised_at_once(failure: Exception):
         connected(flaky).ask(lambda each: each.upsert())
 
     assert flaky.calls == 1
+
+
+FLEETING = "Error executing plan: Internal error: Error finding id"
+
+
+def test_a_read_that_met_a_deletion_is_made_again_in_an_embedded_store_too():
+    """A thread that reads while another deletes found an error where it had to find the rest, once in a hundred."""
+    flaky = Flaky(InternalError(FLEETING), InternalError(FLEETING))
+
+    assert (Connection(flaky).ask(lambda each: each.upsert()), flaky.calls) == ("done", 3)
+
+
+def test_what_does_not_pass_in_an_embedded_store_is_raised_as_it_is(monkeypatch):
+    """An index that has lost a row says the same for ever."""
+    monkeypatch.setattr(connection_module, "MOMENT", 0.0)
+    flaky = Flaky(*[InternalError(FLEETING)] * 50)
+
+    with pytest.raises(InternalError, match="Error finding id"):
+        Connection(flaky).ask(lambda each: each.upsert())
 
 
 def test_an_embedded_store_is_asked_once():
