@@ -37,6 +37,8 @@ class ServerResult(Counts):
     acknowledged: int
     refused: int
     """Turns that were answered by an error; they may be there or not."""
+    first_refusal: str
+    """What the first of them was told; "" if there is none."""
     seconds: float
     lost: int = fault()
     doubled: int = fault()
@@ -87,7 +89,8 @@ def share_a_server(
         users=users,
         restarts=restarts,
         acknowledged=ledger.acknowledged,
-        refused=refused,
+        refused=len(refused),
+        first_refusal=next(iter(refused), ""),
         seconds=time.monotonic() - began,
         lost=audit.lost,
         doubled=audit.doubled,
@@ -105,9 +108,9 @@ def _moments(total: int, restarts: int, seed: int) -> list[int]:
 
 def _watched(
     children: Sequence[Nursery], server: Served, ledger: Ledger, moments: list[int], step: Callable[[], object]
-) -> int:
-    """Note what children tell until all have ended, and kill the server at its moments; return the turns refused."""
-    living, told, refused = list(children), 0, 0
+) -> list[str]:
+    """Note what children tell until all have ended, and kill the server at its moments; return what was refused."""
+    living, told, refused = list(children), 0, list[str]()
     while living:
         for child in list(living):
             for line in child.told_until(time.monotonic() + 0.02):
@@ -115,7 +118,7 @@ def _watched(
                     _require_success(line)
                     living.remove(child)
                     continue
-                refused += line[0] == REFUSED
+                refused += line[2:] if line[0] == REFUSED else []
                 _note(ledger, line)
                 told += 1
                 step()

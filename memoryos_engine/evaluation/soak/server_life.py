@@ -26,7 +26,7 @@ def live(tell: Tell, *, path: str, users: list[str], first: int, turns: int, see
                 page = memory.add_memory(*spoken(number))
                 if number % 5 == 0:
                     memory.retrieve_memory(SUBJECTS[number % len(SUBJECTS)])
-            except StoreError:
-                tell(REFUSED, number)
+            except StoreError as error:
+                tell(REFUSED, number, str(error))
             else:
                 tell(ADDED, user, page.id, number)

@@ -19,7 +19,7 @@ def test_turns_of_several_processes_are_there_once_whatever_becomes_of_the_serve
 
     assert result.faults() == {}
     assert (result.acknowledged + result.refused, len(steps)) == (36, 36)
-    assert result.refused <= 3  # a machine that is busy enough lets a call fail; it was not acknowledged
+    assert result.refused <= 3, result.first_refusal  # a machine that is busy enough lets a call fail
 
 
 def test_a_second_opener_is_refused_each_time(tmp_path):
