@@ -70,7 +70,7 @@ class Connection:
                 return call(self.collection)
             except Exception as error:  # which of Chroma's many errors mean "not now" is decided in one place
                 late = time.monotonic() > deadline
-                if not (is_away(error) if served else is_fleeting(error)) or (late and not served):
+                if not (is_away(error) if served else is_fleeting(error) and not late):
                     raise
                 if late:
                     raise self._gone(error) from error

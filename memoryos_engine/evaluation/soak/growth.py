@@ -34,6 +34,7 @@ class GrowthResult(Counts):
     users: int
     pages_stored: int
     minutes_to_store: float
+    """With what noting the writes for the comparison takes."""
     budget_mb: int
     resident_mb: float
     """What the resident users take by the engine's own reckoning."""
